@@ -1,0 +1,42 @@
+// Buffers of content: written by one owner, then shared and never changed again.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+namespace tusk {
+
+// Leaves new bytes uninitialised on resize(): content is overwritten at once.
+template <class T>
+struct UninitialisedAllocator : std::allocator<T> {
+  template <class U>
+  struct rebind {
+    using other = UninitialisedAllocator<U>;
+  };
+  template <class U>
+  void construct(U* at) noexcept(std::is_nothrow_default_constructible_v<U>) {
+    ::new (static_cast<void*>(at)) U;
+  }
+  template <class U, class... Args>
+  void construct(U* at, Args&&... args) {
+    ::new (static_cast<void*>(at)) U(std::forward<Args>(args)...);
+  }
+};
+
+using Buffer = std::vector<std::uint8_t, UninitialisedAllocator<std::uint8_t>>;
+using SharedBytes = std::shared_ptr<const Buffer>;
+using ByteSpan = std::span<const std::uint8_t>;
+
+// XXH3-128 of some content, in the canonical (big-endian) byte order that `xxhsum -H2` prints.
+struct Checksum {
+  std::array<std::uint8_t, 16> bytes{};
+  bool operator==(const Checksum&) const = default;
+};
+Checksum checksum_of(ByteSpan content);
+
+}  // namespace tusk

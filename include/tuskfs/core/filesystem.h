@@ -1,0 +1,39 @@
+// The filesystem itself: a Vfs over a Store.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "tuskfs/base/executor.h"
+#include "tuskfs/core/options.h"
+#include "tuskfs/store/store.h"
+#include "tuskfs/vfs/vfs.h"
+
+namespace tusk::core {
+
+struct Status {
+  std::uint64_t dirty_bytes = 0;
+  std::uint64_t dirty_inodes = 0;
+  std::uint64_t cached_inodes = 0;
+  std::uint64_t cached_bytes = 0;
+  std::int64_t group_committed = 0;
+  std::int64_t group_durable = 0;
+  WallTime last_commit;    // zero: none yet
+  std::string last_error;  // of the commit that is being retried; empty when all is well
+};
+
+class Filesystem : public vfs::Vfs {
+ public:
+  // All on the core thread, as every verb.
+  virtual Status status() const = 0;
+  // Publishes and commits everything durably, then answers. Errors: as fsync.
+  virtual void sync_all(vfs::Reply<void>) = 0;
+  // What `getfattr -n user.tusk.status` of the root answers, read by `tuskfs status`.
+  virtual void set_status_text(std::function<std::string()>) = 0;
+};
+
+std::unique_ptr<Filesystem> make_filesystem(Executor&, store::Store&, const store::Attached&,
+                                            const Options&);
+
+}  // namespace tusk::core

@@ -1,0 +1,81 @@
+// A transaction group: the state of everything that changed up to one moment, as plain rows that
+// share immutable buffers. Being state, it may be sent twice.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tuskfs/store/rows.h"
+
+namespace tusk::store {
+
+// A file's whole row. With `content`, inserted or replaced together with its data; without, the row
+// exists and all columns but `data` (and mime_type, unless the name tells a new one) are updated.
+struct FileChange {
+  FileRow row;
+  bool has_content = false;  // false: row.form, size, version, holes are still written; data is not
+  SharedBytes data;          // with has_content and Form::inline_data; null means empty
+  SharedBytes head;          // first bytes of a chunked file where known, to tell its mime type
+  bool orphan = false;       // no name left but still open: the row keeps its content, unseen
+};
+
+// Content of one chunk, at most kChunkBytes; what is missing at its end reads as zeros.
+struct ChunkPut {
+  FileId file;
+  std::int64_t chunk = 0;
+  Version version = 0;
+  SharedBytes data;
+};
+
+// `count` chunks of `target` from `target_first` on are those of `source` from `source_first` on, as
+// of `source_version`. Chunks that `source` does not have are skipped.
+struct ChunkShare {
+  FileId target;
+  std::int64_t target_first = 0;
+  Version target_version = 0;
+  FileId source;
+  std::int64_t source_first = 0;
+  Version source_version = 0;
+  std::int64_t count = 0;
+};
+
+// Rows of these chunks with a version below `below` go (those that others share stay, unseen).
+struct ChunkDrop {
+  FileId file;
+  ChunkRange range;
+  Version below = 0;
+};
+
+// Chunks of `version` are stored ahead of their publication. Undone by the next mount when the
+// driver dies before `staged` turns false.
+struct Staging {
+  FileId file;
+  Version version = 0;
+  bool staged = true;
+};
+
+// Applied in the order of the members.
+struct Group {
+  GroupNo number{};
+  bool durable = false;  // commit waits for the disk
+
+  std::vector<ChunkShare> chunk_shares;
+  std::vector<LinkRow> links_removed;
+  std::vector<FileId> files_deleted;      // with their chunks, links, xattrs and staging
+  std::vector<FolderId> folders_deleted;  // with their xattrs
+  std::vector<FileId> files_vacated;      // leave their committed name, as another row takes it
+  std::vector<FolderId> folders_vacated;
+  std::vector<FolderRow> folders;
+  std::vector<FileChange> files;
+  std::vector<LinkRow> links_added;
+  std::vector<XattrRow> xattrs_set;
+  std::vector<XattrRow> xattrs_removed;  // owner and name
+  std::vector<ChunkDrop> chunk_drops;
+  std::vector<ChunkPut> chunk_puts;
+  std::vector<Staging> stagings;
+  Usage usage;  // after this group
+};
+
+}  // namespace tusk::store

@@ -1,0 +1,35 @@
+// Numbered migrations of the schema.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tuskfs/base/result.h"
+
+namespace tusk::store {
+
+struct MigrationState {
+  int number = 0;
+  std::string name;
+  bool applied = false;
+  bool checksum_ok = true;
+  std::string applied_at;  // ISO time, empty when not applied
+};
+
+struct SchemaStatus {
+  bool empty = false;  // no tusk schema at all
+  int version = 0;     // newest applied; 0: none
+  int newest = 0;      // newest this binary knows
+  std::vector<MigrationState> migrations;
+};
+
+// All refuse a server under 13, a database that is not UTF-8, drift (a recorded checksum that
+// differs) and a schema newer than this binary, each with one clear line.
+Result<SchemaStatus> schema_status(const std::string& conninfo);
+// Each step in one transaction under an advisory lock with a lock_timeout. `to` < 0: the newest.
+// Return the numbers that were run.
+Result<std::vector<int>> migrate_up(const std::string& conninfo, int to = -1);
+// `to`: the version to be left with (default: one step down).
+Result<std::vector<int>> migrate_down(const std::string& conninfo, int to = -1);
+
+}  // namespace tusk::store

@@ -1,0 +1,42 @@
+// The Store over PostgreSQL, and the tree's ownership.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "tuskfs/base/executor.h"
+#include "tuskfs/base/result.h"
+#include "tuskfs/store/store.h"
+
+namespace tusk::store {
+
+struct PostgresOptions {
+  std::string conninfo;  // libpq connection string or URI; may hold a password: never logged
+  std::string tenant = "default";
+  std::string mountpoint;  // recorded for others who ask who holds the tree
+  int loaders = 2;         // connections that read, beside the one that commits
+  // Called on a worker thread before each attempt to reconnect (the embedded cluster restarts
+  // itself here); may be empty.
+  std::function<void()> before_reconnect;
+};
+
+class PostgresStore : public Store {
+ public:
+  // Connects, checks server and schema versions, takes the tree (EBUSY with a line that says who
+  // holds it: host, pid, since), purges what a crashed mount left unpublished. Blocking.
+  static Result<std::unique_ptr<PostgresStore>> attach(const PostgresOptions&, Executor&);
+
+  virtual const Attached& attached() const = 0;
+
+  // Facts for `status`; any thread.
+  struct State {
+    bool connected = false;
+    std::string database;  // "dbname at host:port", without secrets
+    int schema_version = 0;
+    std::uint64_t statements = 0;  // sent so far, for tests that count round trips
+  };
+  virtual State state() const = 0;
+};
+
+}  // namespace tusk::store

@@ -1,0 +1,82 @@
+// Rows as the store keeps them: plain state, no behaviour.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tuskfs/base/bytes.h"
+#include "tuskfs/base/executor.h"
+#include "tuskfs/base/ids.h"
+
+namespace tusk::store {
+
+inline constexpr std::uint64_t kChunkBytes = 64 * 1024;
+
+// What files and folders have in common.
+struct Meta {
+  mode_t mode = 0;
+  uid_t uid = 0;
+  gid_t gid = 0;
+  std::uint32_t nlink = 1;
+  dev_t rdev = 0;
+  WallTime atime, mtime, ctime;
+  bool has_xattrs = false;
+};
+
+struct FolderRow {
+  FolderId id;
+  FolderId parent;  // the root is its own parent
+  std::string name;
+  Meta meta;
+};
+
+// Half-open range of chunk numbers.
+struct ChunkRange {
+  std::int64_t first = 0;
+  std::int64_t last = 0;
+  bool operator==(const ChunkRange&) const = default;
+};
+
+// inline_data: files.data holds everything. chunked: data is NULL, file_chunks has a row for every
+// chunk below the size that is not in `holes`.
+enum class Form : std::uint8_t { inline_data, chunked };
+
+// Symlinks (target in the inline data), FIFOs, sockets and devices are rows of files too.
+struct FileRow {
+  FileId id;
+  FolderId folder;  // with `name`: the file's first name; further ones are LinkRows
+  std::string name;
+  Meta meta;
+  std::uint64_t size = 0;
+  Version version = 0;
+  Form form = Form::inline_data;
+  std::vector<ChunkRange> holes;     // chunked only, in order, not touching
+  std::optional<Checksum> checksum;  // of the whole content; absent once edited in place
+};
+
+struct LinkRow {
+  FileId file;
+  FolderId folder;
+  std::string name;
+  bool operator==(const LinkRow&) const = default;
+};
+
+struct XattrRow {
+  Uuid owner;  // of a file or a folder
+  std::string name;
+  Buffer value;
+};
+
+// Maintained with every group, so that statfs never counts rows.
+struct Usage {
+  std::int64_t files = 0;
+  std::int64_t folders = 0;
+  std::int64_t bytes = 0;  // sum of size_bytes
+  bool operator==(const Usage&) const = default;
+};
+
+}  // namespace tusk::store

@@ -1,0 +1,91 @@
+// The door to what is stored. Asynchronous: every call returns at once and answers through its
+// callback, on the core thread (the Executor given at construction), exactly once.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tuskfs/base/result.h"
+#include "tuskfs/store/group.h"
+#include "tuskfs/store/rows.h"
+
+namespace tusk::store {
+
+template <class T>
+using Callback = std::move_only_function<void(T)>;
+
+// One page of a folder's entries, in bytewise order of names over all three lists together. `files`
+// also holds the rows of files whose further name (in `links`) is in this page.
+struct FolderPage {
+  std::vector<FolderRow> folders;
+  std::vector<FileRow> files;
+  std::vector<LinkRow> links;
+  std::string next_after;  // ask again after this name; empty: the folder is complete
+};
+
+// Asked of the store: every entry of `folder` with a name above `after`, at most `limit` of them.
+struct FolderQuery {
+  FolderId folder;
+  std::string after;
+  int limit = 10'000;
+};
+
+struct InlineContent {
+  FileId file;
+  Version version = 0;
+  SharedBytes data;  // null: the row has no inline data or is gone
+};
+
+struct ChunkQuery {
+  FileId file;
+  ChunkRange range;
+  Version version = 0;  // newest rows not above it
+};
+struct Chunk {
+  std::int64_t number = 0;
+  SharedBytes data;
+};
+
+// How a commit ended. `unknown` is never folded into failure: the group is sent again, and the
+// store answers `committed` if it finds it there.
+enum class CommitState {
+  committed,
+  unknown,  // the connection was lost before the answer to COMMIT
+  retry,    // not committed, and may succeed later: connection, deadlock, disk full
+  refused,  // not committed, and will not succeed by itself; error.code says why
+  fenced,   // another mount took the tree over: never try again
+};
+struct CommitResult {
+  CommitState state = CommitState::committed;
+  Error error;  // code: ENOSPC on a full disk, EIO otherwise
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // Loads. A row or chunk whose checksum is wrong is EIO with a log line; a connection lost is
+  // ENOTCONN, which the caller may try again; a damaged schema is EIO.
+  virtual void load_folder(const FolderQuery&, Callback<Result<FolderPage>>) = 0;
+  virtual void load_inline(std::vector<FileId>, Callback<Result<std::vector<InlineContent>>>) = 0;
+  // Chunks that do not exist are absent from the answer.
+  virtual void load_chunks(const ChunkQuery&, Callback<Result<std::vector<Chunk>>>) = 0;
+  virtual void load_xattrs(Uuid owner, Callback<Result<std::vector<XattrRow>>>) = 0;
+  // All further names of a file.
+  virtual void load_links(FileId, Callback<Result<std::vector<LinkRow>>>) = 0;
+
+  // One at a time; groups are numbered consecutively from attached().last_group + 1.
+  virtual void commit(std::shared_ptr<const Group>, Callback<CommitResult>) = 0;
+};
+
+// What a mount learns when it takes a tree.
+struct Attached {
+  TenantId tenant;
+  FolderRow root;
+  Usage usage;
+  GroupNo last_group{};
+};
+
+}  // namespace tusk::store

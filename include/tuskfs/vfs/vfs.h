@@ -1,0 +1,178 @@
+// The waist: POSIX verbs on inodes. No FUSE and no SQL on either side of it.
+//
+// 1. Every verb is called on the core thread and answers through its Reply exactly once: at once
+//    from memory, or later, on the core thread too, when it had to wait for the database.
+// 2. String views and spans given to a verb are valid only until it returns; what a Reply is given
+//    is valid only until the Reply returns.
+// 3. A failed verb changed nothing.
+// 4. Permission checks on modes, owners and ACLs are the kernel's (default_permissions); what the
+//    kernel leaves to a filesystem (sticky exchange, set-id bits, ACL inheritance) is done here.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tuskfs/base/bytes.h"
+#include "tuskfs/base/executor.h"
+#include "tuskfs/base/ids.h"
+
+namespace tusk::vfs {
+
+struct Errno {
+  int value;  // positive, as in <errno.h>
+};
+
+template <class T>
+using Outcome = std::expected<T, Errno>;
+template <class T>
+using Reply = std::move_only_function<void(Outcome<T>)>;
+
+inline std::unexpected<Errno> error(int value) { return std::unexpected(Errno{value}); }
+
+// Who calls, and a token by which interrupt() can find the call while it waits.
+struct Call {
+  uid_t uid = 0;
+  gid_t gid = 0;
+  pid_t pid = 0;
+  mode_t umask = 0;  // not yet applied to the mode of a create: a default ACL replaces it
+  std::uint64_t token = 0;
+};
+
+struct Attr {
+  Ino ino{};
+  mode_t mode = 0;
+  std::uint32_t nlink = 0;
+  uid_t uid = 0;
+  gid_t gid = 0;
+  dev_t rdev = 0;
+  std::uint64_t size = 0;
+  std::uint64_t blocks = 0;  // of 512 bytes; holes are not counted
+  WallTime atime, mtime, ctime;
+};
+
+// What setattr changes; what is empty stays. A time of "now" is given as kNow.
+inline constexpr WallTime kNow{INT64_MIN};
+struct AttrChange {
+  std::optional<mode_t> mode;
+  std::optional<uid_t> uid;
+  std::optional<gid_t> gid;
+  std::optional<std::uint64_t> size;
+  std::optional<WallTime> atime, mtime, ctime;
+};
+
+// A name found or made: its inode's lookup count went up by one. A name known to be absent has
+// attr.ino == 0 and may be cached as such.
+struct Entry {
+  Attr attr;
+};
+
+struct Opened {
+  Handle handle{};
+};
+struct Created {
+  Entry entry;
+  Handle handle{};
+};
+
+struct DirEntry {
+  std::string_view name;
+  std::uint64_t next = 0;  // offset that continues after this entry
+  Attr attr;               // "." and ".." carry ino and mode only
+  bool counted = false;    // a lookup was counted for it: forget() it if it is not passed on
+};
+
+// Content as a run of pieces that share the implementer's buffers; valid inside the Reply.
+struct Content {
+  std::vector<ByteSpan> pieces;
+  std::size_t size = 0;
+};
+
+struct Statfs {
+  std::uint64_t block_size = 4096;
+  std::uint64_t blocks = 0, blocks_free = 0, blocks_available = 0;
+  std::uint64_t files = 0, files_free = 0;
+  std::uint32_t name_max = 255;
+};
+
+struct CopyRange {
+  Ino source{};
+  std::uint64_t source_offset = 0;
+  Ino target{};
+  Handle target_handle{};
+  std::uint64_t target_offset = 0;
+  std::size_t size = 0;
+};
+
+class Vfs {
+ public:
+  virtual ~Vfs() = default;
+
+  virtual void lookup(const Call&, Ino parent, std::string_view name, Reply<Entry>) = 0;
+  virtual void forget(Ino, std::uint64_t count) = 0;
+  virtual void getattr(const Call&, Ino, Reply<Attr>) = 0;
+  // By handle when the kernel gave one (ftruncate on an unlinked file).
+  virtual void setattr(const Call&, Ino, const AttrChange&, Reply<Attr>) = 0;
+  virtual void readlink(const Call&, Ino, Reply<std::string_view>) = 0;
+
+  virtual void mknod(const Call&, Ino parent, std::string_view name, mode_t, dev_t, Reply<Entry>) = 0;
+  virtual void mkdir(const Call&, Ino parent, std::string_view name, mode_t, Reply<Entry>) = 0;
+  virtual void symlink(const Call&, Ino parent, std::string_view name, std::string_view target,
+                       Reply<Entry>) = 0;
+  virtual void unlink(const Call&, Ino parent, std::string_view name, Reply<void>) = 0;
+  virtual void rmdir(const Call&, Ino parent, std::string_view name, Reply<void>) = 0;
+  // flags: 0, RENAME_NOREPLACE or RENAME_EXCHANGE; others EINVAL.
+  virtual void rename(const Call&, Ino parent, std::string_view name, Ino new_parent,
+                      std::string_view new_name, unsigned flags, Reply<void>) = 0;
+  virtual void link(const Call&, Ino, Ino new_parent, std::string_view new_name, Reply<Entry>) = 0;
+
+  // flags as open(2); O_TRUNC is done here.
+  virtual void open(const Call&, Ino, int flags, Reply<Opened>) = 0;
+  virtual void create(const Call&, Ino parent, std::string_view name, mode_t, int flags,
+                      Reply<Created>) = 0;
+  virtual void read(const Call&, Ino, Handle, std::uint64_t offset, std::size_t size,
+                    Reply<Content>) = 0;
+  virtual void write(const Call&, Ino, Handle, std::uint64_t offset, ByteSpan data,
+                     Reply<std::size_t>) = 0;
+  // Only called where close() must wait for the commit (wants_flush()).
+  virtual void flush(const Call&, Ino, Handle, Reply<void>) = 0;
+  virtual void release(Ino, Handle) = 0;
+  virtual void fsync(const Call&, Ino, Handle, Reply<void>) = 0;
+
+  virtual void opendir(const Call&, Ino, Reply<Opened>) = 0;
+  // At most `limit` entries after `offset` (0: from the start); with `plus`, lookups are counted.
+  virtual void readdir(const Call&, Ino, Handle, std::uint64_t offset, std::size_t limit, bool plus,
+                       Reply<std::vector<DirEntry>>) = 0;
+  virtual void releasedir(Ino, Handle) = 0;
+  // Makes everything done so far in the whole tree durable: `sync FOLDER`.
+  virtual void fsyncdir(const Call&, Ino, Reply<void>) = 0;
+
+  virtual void statfs(const Call&, Reply<Statfs>) = 0;
+
+  virtual void setxattr(const Call&, Ino, std::string_view name, ByteSpan value, int flags,
+                        Reply<void>) = 0;
+  virtual void getxattr(const Call&, Ino, std::string_view name, Reply<ByteSpan>) = 0;
+  // Names, each ended by a NUL.
+  virtual void listxattr(const Call&, Ino, Reply<std::string_view>) = 0;
+  virtual void removexattr(const Call&, Ino, std::string_view name, Reply<void>) = 0;
+
+  // mode as fallocate(2).
+  virtual void fallocate(const Call&, Ino, Handle, int mode, std::uint64_t offset, std::uint64_t size,
+                         Reply<void>) = 0;
+  virtual void copy_file_range(const Call&, const CopyRange&, Reply<std::size_t>) = 0;
+  // whence: SEEK_DATA or SEEK_HOLE.
+  virtual void lseek(const Call&, Ino, std::uint64_t offset, int whence, Reply<std::uint64_t>) = 0;
+
+  // The caller of a waiting verb gave up: it is answered EINTR if it still waits.
+  virtual void interrupt(std::uint64_t token) = 0;
+
+  virtual bool wants_flush() const = 0;
+};
+
+}  // namespace tusk::vfs
