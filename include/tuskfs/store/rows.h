@@ -23,7 +23,7 @@ struct Meta {
   gid_t gid = 0;
   std::uint32_t nlink = 1;
   dev_t rdev = 0;
-  WallTime atime, mtime, ctime;
+  WallTime atime{}, mtime{}, ctime{};
   bool has_xattrs = false;
 };
 
@@ -32,6 +32,7 @@ struct FolderRow {
   FolderId parent;  // the root is its own parent
   std::string name;
   Meta meta;
+  bool damaged = false;  // makes no sense as it stands: shown, and EIO on use
 };
 
 // Half-open range of chunk numbers.
@@ -56,6 +57,7 @@ struct FileRow {
   Form form = Form::inline_data;
   std::vector<ChunkRange> holes;     // chunked only, in order, not touching
   std::optional<Checksum> checksum;  // of the whole content; absent once edited in place
+  bool damaged = false;
 };
 
 struct LinkRow {

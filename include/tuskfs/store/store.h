@@ -36,6 +36,7 @@ struct InlineContent {
   FileId file;
   Version version = 0;
   SharedBytes data;  // null: the row has no inline data or is gone
+  bool damaged = false;  // its checksum does not match
 };
 
 struct ChunkQuery {

@@ -54,7 +54,7 @@ struct Attr {
   dev_t rdev = 0;
   std::uint64_t size = 0;
   std::uint64_t blocks = 0;  // of 512 bytes; holes are not counted
-  WallTime atime, mtime, ctime;
+  WallTime atime{}, mtime{}, ctime{};
 };
 
 // What setattr changes; what is empty stays. A time of "now" is given as kNow.

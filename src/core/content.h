@@ -1,0 +1,138 @@
+// The content of one regular file or symlink as far as it is in memory: what was written and not yet
+// published, what is published and not yet cut, and what is merely cached.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "core/interval_set.h"
+#include "core/parking.h"
+#include "tuskfs/base/bytes.h"
+#include "tuskfs/base/ids.h"
+#include "tuskfs/store/group.h"
+
+namespace tusk::core {
+
+struct Node;
+
+// Bytes of content that the database does not have yet. Counted while any owner holds the charge.
+class DirtyCharge {
+ public:
+  DirtyCharge(std::uint64_t& total, std::size_t bytes) : total_(total), bytes_(bytes) {
+    total_ += bytes_;
+  }
+  DirtyCharge(const DirtyCharge&) = delete;
+  DirtyCharge& operator=(const DirtyCharge&) = delete;
+  ~DirtyCharge() { total_ -= bytes_; }
+  void resize(std::size_t bytes) {
+    total_ += bytes - bytes_;
+    bytes_ = bytes;
+  }
+
+ private:
+  std::uint64_t& total_;
+  std::size_t bytes_;
+};
+
+// Key of a cached piece: a chunk, or kWhole for inline content.
+inline constexpr std::int64_t kWhole = -1;
+struct CacheKey {
+  Node* node;
+  std::int64_t chunk;
+};
+using CacheList = std::list<CacheKey>;
+
+// A piece of content in memory. Bytes beyond its end, up to the chunk's, are zeros.
+struct Piece {
+  std::shared_ptr<Buffer> data;
+  std::shared_ptr<DirtyCharge> charge;  // until a cut has been committed with it
+  bool dirty = false;                   // changed after the last publication
+  bool sealed = false;                  // written to its end in order: likely final, may be staged
+  GroupNo group{};                      // cut that took it; may be dropped once that has committed
+  std::optional<CacheList::iterator> cached;
+  std::size_t cached_bytes = 0;  // what the cache counts for it
+};
+
+// A published piece that waits for the next cut.
+struct PublishedPiece {
+  SharedBytes data;
+  std::shared_ptr<DirtyCharge> charge;
+};
+
+// What was published since the last cut.
+struct Delta {
+  std::optional<PublishedPiece> whole;  // inline form
+  std::map<std::int64_t, PublishedPiece> puts;
+  std::vector<std::pair<store::ChunkRange, Version>> drops;  // with `below`
+  std::vector<store::ChunkShare> shares;
+  bool ends_staging = false;
+};
+
+// The published state, kept aside while later changes are not published.
+struct Published {
+  std::uint64_t size = 0;
+  store::Form form = store::Form::inline_data;
+  std::vector<store::ChunkRange> holes;
+  WallTime mtime;
+};
+
+// XXH3-128 of what was written from the start on, in order.
+class RunningHash {
+ public:
+  RunningHash();
+  ~RunningHash();
+  RunningHash(const RunningHash&) = delete;
+  RunningHash& operator=(const RunningHash&) = delete;
+  std::uint64_t length() const { return length_; }
+  void update(ByteSpan bytes);
+  Checksum digest() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+  std::uint64_t length_ = 0;
+};
+
+struct ChunkLoad {
+  store::ChunkRange range;
+  Waiters waiters;
+};
+
+struct Content {
+  Piece whole;                           // inline form; data null: not loaded
+  std::map<std::int64_t, Piece> chunks;  // chunked form; absent: a hole or not loaded
+  IntervalSet holes;                     // chunked form
+  IntervalSet touched;  // chunks written or voided since the last publication
+  bool rewritten = false;  // everything was written anew since the content was last empty
+  std::unique_ptr<RunningHash> hash;     // null: not written in order from the start
+  std::optional<Published> published;    // set while there is something unpublished
+  MonotonicTime unpublished_since{};
+  std::int64_t stored_end = 0;  // no chunk at or above it has a row
+  bool staged = false;          // chunks of version + 1 have been cut
+  std::uint64_t sealed_bytes = 0;  // dirty and sealed: can be staged
+  std::unique_ptr<Delta> delta;
+  // Chunks that are another file's rows: readable once `shared_group` has committed.
+  IntervalSet shared;
+  GroupNo shared_group{};
+  std::list<ChunkLoad> loading;
+  std::int64_t next_read_chunk = 0;  // a read that goes on here is sequential
+  std::int64_t readahead_end = 0;
+
+  bool unpublished() const { return published.has_value(); }
+};
+
+// Larger files are refused with EFBIG.
+inline constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 60;
+
+inline std::int64_t chunk_of(std::uint64_t offset) {
+  return static_cast<std::int64_t>(offset / store::kChunkBytes);
+}
+inline std::int64_t chunks_in(std::uint64_t size) {
+  return static_cast<std::int64_t>((size + store::kChunkBytes - 1) / store::kChunkBytes);
+}
+
+}  // namespace tusk::core

@@ -1,0 +1,106 @@
+#include "core/core.h"
+
+#include <vector>
+
+#include "core/content_ops.h"
+
+namespace tusk::core {
+
+Core::Core(Executor& executor_in, store::Store& store_in, const store::Attached& attached,
+           const Options& options_in)
+    : executor(executor_in),
+      store(store_in),
+      options(options_in),
+      lot(executor_in, options_in.db_timeout),
+      cache(options_in.cache_limit),
+      txg(*this, attached.last_group),
+      usage(attached.usage) {
+  root = &table.add_root(attached.root.id.uuid);
+  root->meta = attached.root.meta;
+  root->stored = root->counted = true;
+  root->first = {attached.root.parent, attached.root.name};
+  root->lookups = 1;
+}
+
+Core::~Core() {
+  table.for_each([this](Node& node) { forget_content(*this, node); });
+}
+
+Attempt<Node*> Core::node(Ino ino) const {
+  Node* found = table.find(ino);
+  if (!found) return error(ESTALE);
+  if (found->damaged) return error(EIO);
+  return found;
+}
+
+Attempt<Node*> Core::folder(Ino ino) const {
+  ATTEMPT_ASSIGN(Node * found, node(ino));
+  if (!found->is_folder) return error(ENOTDIR);
+  return found;
+}
+
+Attempt<Node*> Core::regular(Ino ino) const {
+  ATTEMPT_ASSIGN(Node * found, node(ino));
+  if (found->is_folder) return error(EISDIR);
+  if (!found->is_regular()) return error(EINVAL);
+  return found;
+}
+
+Uuid Core::new_id() {
+  const auto ms = static_cast<std::uint64_t>(executor.wall_now().ns / 1'000'000);
+  return Uuid::v7(ms, executor.random(), executor.random());
+}
+
+bool Core::droppable(const Node& node) const {
+  if (node.lookups > 0 || node.opens > 0 || node.dirty != 0 || node.dir) return false;
+  if (!txg.is_committed(node.group)) return false;
+  if (node.loads) {
+    const NodeLoads& l = *node.loads;
+    if (l.dir_loading || l.whole_loading || l.xattrs_loading || l.links_loading) return false;
+  }
+  const Content* content = node.file.content.get();
+  return !content || (content->loading.empty() && !content->unpublished());
+}
+
+void Core::release_if_unused(Node& node) {
+  if (&node == root) return;
+  if (node.gone && node.dir && node.lookups == 0 && node.opens == 0) node.dir.reset();
+  if (node.dentries > 0 || !droppable(node)) return;
+  forget_content(*this, node);
+  table.erase(node);
+}
+
+bool Core::evict_dir(Node& folder) {
+  if (folder.dirty != 0 || !txg.is_committed(folder.group) || folder.dir->open_handles > 0) return false;
+  if (folder.loads && folder.loads->dir_loading) return false;
+  for (const auto& slot : folder.dir->slots()) {
+    if (slot.node && !droppable(*slot.node)) return false;
+  }
+  const auto dir = std::exchange(folder.dir, nullptr);
+  for (const auto& slot : dir->slots()) {
+    if (!slot.node) continue;
+    slot.node->dentries--;
+    release_if_unused(*slot.node);
+  }
+  return true;
+}
+
+void Core::trim() {
+  if (cache.bytes() > options.cache_limit) {
+    cache.trim([this](GroupNo group) { return txg.is_committed(group); });
+  }
+  // Looking at every folder is worth it only when a good part may have become free meanwhile.
+  if (table.size() <= options.nodes_limit || table.size() < trim_floor_) return;
+  std::vector<Uuid> loaded;
+  table.for_each([&](Node& node) {
+    if (node.dir && &node != root) loaded.push_back(node.id);
+  });
+  for (const Uuid& id : loaded) {
+    if (table.size() <= options.nodes_limit * 3 / 4) break;
+    Node* node = table.find(id);
+    if (node && node->dir) evict_dir(*node);
+  }
+  trim_floor_ = table.size() + options.nodes_limit / 8;
+}
+
+}  // namespace tusk::core

@@ -1,0 +1,64 @@
+// What the verbs share: the tree, its contents, the open transaction group. One thread owns it all.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "core/cache.h"
+#include "core/inode_table.h"
+#include "core/node.h"
+#include "core/parking.h"
+#include "core/txg.h"
+#include "tuskfs/core/options.h"
+#include "tuskfs/store/store.h"
+
+namespace tusk::core {
+
+struct OpenFile {
+  Node* node = nullptr;
+  int flags = 0;
+};
+
+struct Core {
+  Core(Executor& executor, store::Store& store, const store::Attached& attached,
+       const Options& options);
+  ~Core();
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+
+  Executor& executor;
+  store::Store& store;
+  Options options;
+  // Outlives every piece that is charged to it: declared first.
+  std::uint64_t dirty_bytes = 0;
+  ParkingLot lot;
+  InodeTable table;
+  Cache cache;
+  Txg txg;
+  store::Usage usage;  // as the last cut left it
+  Node* root = nullptr;
+  std::unordered_map<std::uint64_t, OpenFile> open_files;
+  std::uint64_t next_handle = 1;
+  std::function<std::string()> status_text;
+
+  // ESTALE for a number the kernel should not have, EIO for a damaged row.
+  Attempt<Node*> node(Ino ino) const;
+  Attempt<Node*> folder(Ino ino) const;
+  Attempt<Node*> regular(Ino ino) const;
+  Uuid new_id();
+  WallTime now() const { return executor.wall_now(); }
+
+  // Drops what nothing needs any more (see the invariants of Node).
+  void release_if_unused(Node& node);
+  // Lets go of folders and contents that are clean and not in use when too much is in memory.
+  void trim();
+
+ private:
+  bool droppable(const Node& node) const;
+  bool evict_dir(Node& folder);
+  std::size_t trim_floor_ = 0;
+};
+
+}  // namespace tusk::core

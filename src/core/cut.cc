@@ -1,0 +1,207 @@
+#include "core/cut.h"
+
+#include <algorithm>
+#include <set>
+#include <tuple>
+
+#include "core/core.h"
+#include "core/publish.h"
+
+namespace tusk::core {
+namespace {
+
+class GroupBuilder {
+ public:
+  GroupBuilder(Core& core, GroupNo number, bool durable) : core_(core) {
+    cut_.group = std::make_shared<store::Group>();
+    cut_.group->number = number;
+    cut_.group->durable = durable;
+  }
+
+  void add(Node& node) {
+    const std::uint8_t bits = std::exchange(node.dirty, 0);
+    if (node.is_folder) {
+      node.gone ? add_gone_folder(node) : add_folder(node);
+    } else {
+      node.gone ? add_gone_file(node, bits) : add_file(node, bits);
+    }
+    if (bits & kDirtyXattrs && !node.gone) add_xattrs(node);
+  }
+
+  Cut finish() {
+    vacate();
+    cut_.group->usage = core_.usage;
+    return std::move(cut_);
+  }
+
+ private:
+  using Place = std::tuple<Uuid, std::string>;
+
+  store::Group& group() { return *cut_.group; }
+
+  void add_folder(Node& node) {
+    group().folders.push_back({node.folder_id(), node.first.folder, node.first.name, node.meta});
+    settle_name(node);
+    node.stored = true;
+    if (!std::exchange(node.counted, true)) core_.usage.folders++;
+  }
+
+  void add_gone_folder(Node& node) {
+    if (node.stored) group().folders_deleted.push_back(node.folder_id());
+    if (std::exchange(node.counted, false)) core_.usage.folders--;
+    node.stored = false;
+  }
+
+  void add_file(Node& node, std::uint8_t bits) {
+    group().files.push_back(file_change(node, bits));
+    settle_name(node);
+    node.stored = true;
+    const std::uint64_t size = group().files.back().row.size;
+    core_.usage.bytes += static_cast<std::int64_t>(size) - static_cast<std::int64_t>(node.stored_size);
+    node.stored_size = size;
+    if (!std::exchange(node.counted, true)) core_.usage.files++;
+    if (bits & kDirtyLinks) add_links(node);
+    add_content(node, bits);
+  }
+
+  // The row as published: later changes of the content are not its business yet.
+  store::FileChange file_change(Node& node, std::uint8_t bits) {
+    const FileState& file = node.file;
+    store::FileChange change;
+    change.row = {node.file_id(), node.first.folder, node.first.name, node.meta,
+                  file.size,      file.version,      file.form,       {},
+                  file.checksum};
+    const Content* content = file.content.get();
+    if (content && content->published) {
+      change.row.size = content->published->size;
+      change.row.form = content->published->form;
+      change.row.holes = content->published->holes;
+      change.row.meta.mtime = content->published->mtime;
+    } else if (content && file.form == store::Form::chunked) {
+      change.row.holes = content->holes.ranges();
+    }
+    const bool published = bits & kDirtyContent && content && content->delta;
+    change.has_content = !node.stored || published;
+    if (published && content->delta->whole) change.data = content->delta->whole->data;
+    if (published && change.row.form == store::Form::chunked) {
+      if (const auto it = content->delta->puts.find(0); it != content->delta->puts.end()) {
+        change.head = it->second.data;
+      }
+    }
+    return change;
+  }
+
+  void add_content(Node& node, std::uint8_t bits) {
+    if (!node.file.content) return;
+    const GroupNo number = group().number;
+    if (bits & kDirtyContent && node.file.content->delta) cut_delta(core_, node, number, cut_);
+    if (bits & kDirtyStage) cut_staged(core_, node, number, cut_);
+  }
+
+  // No name left. While it is open its content must stay readable: an orphan, gone at the latest
+  // with the next mount.
+  void add_gone_file(Node& node, std::uint8_t bits) {
+    uncount(node);
+    const Content* content = node.file.content.get();
+    const bool has_chunks = content && (content->stored_end > 0 || content->staged);
+    if (node.opens == 0) {
+      if (node.stored || has_chunks) group().files_deleted.push_back(node.file_id());
+      node.stored = false;
+      forget_dirty(node);
+      return;
+    }
+    if (node.stored) {
+      store::FileChange change = file_change(node, bits);
+      change.orphan = true;
+      change.row.folder = core_.root->folder_id();
+      change.row.name = node.id.text();
+      group().files.push_back(std::move(change));
+      group().files_vacated.push_back(node.file_id());
+      node.orphaned = true;
+      add_content(node, bits);
+    } else if (node.file.form == store::Form::chunked) {
+      add_content(node, bits);
+      if (content) group().stagings.push_back({node.file_id(), node.file.version, true});
+    }
+    if (node.links) drop_links(node);
+  }
+
+  void forget_dirty(Node& node) {
+    if (node.links) drop_links(node);
+    if (node.file.content) node.file.content->delta.reset();
+  }
+
+  void uncount(Node& node) {
+    if (!std::exchange(node.counted, false)) return;
+    core_.usage.files--;
+    core_.usage.bytes -= static_cast<std::int64_t>(node.stored_size);
+    node.stored_size = 0;
+  }
+
+  void drop_links(Node& node) {
+    for (const Name& old : std::exchange(node.links->stored, {})) {
+      group().links_removed.push_back({node.file_id(), old.folder, old.name});
+    }
+  }
+
+  void add_links(Node& node) {
+    Links& links = *node.links;
+    for (const Name& old : links.stored) {
+      if (std::ranges::find(links.names, old) == links.names.end()) {
+        group().links_removed.push_back({node.file_id(), old.folder, old.name});
+      }
+    }
+    for (const Name& name : links.names) {
+      if (std::ranges::find(links.stored, name) == links.stored.end()) {
+        group().links_added.push_back({node.file_id(), name.folder, name.name});
+      }
+    }
+    links.stored = links.names;
+  }
+
+  void add_xattrs(Node& node) {
+    for (const auto& [name, set] : std::exchange(node.xattrs->changed, {})) {
+      if (set) {
+        group().xattrs_set.push_back({node.id, name, node.xattrs->values.find(name)->second});
+      } else {
+        group().xattrs_removed.push_back({node.id, name, {}});
+      }
+    }
+  }
+
+  void settle_name(Node& node) {
+    if (!node.stored_name) return;
+    if (node.stored) renamed_.push_back({&node, *node.stored_name});
+    node.stored_name.reset();
+  }
+
+  // A row that moved away from a name that another row takes in this same group must leave it first.
+  void vacate() {
+    if (renamed_.empty()) return;
+    std::set<Place> taken;
+    for (const auto& row : group().folders) taken.emplace(row.parent.uuid, row.name);
+    for (const auto& change : group().files) taken.emplace(change.row.folder.uuid, change.row.name);
+    for (const auto& [node, old] : renamed_) {
+      if (!taken.contains({old.folder.uuid, old.name})) continue;
+      if (node->is_folder) {
+        group().folders_vacated.push_back(node->folder_id());
+      } else {
+        group().files_vacated.push_back(node->file_id());
+      }
+    }
+  }
+
+  Core& core_;
+  Cut cut_;
+  std::vector<std::pair<Node*, Name>> renamed_;
+};
+
+}  // namespace
+
+Cut cut_group(Core& core, const std::vector<Node*>& nodes, GroupNo number, bool durable) {
+  GroupBuilder builder(core, number, durable);
+  for (Node* node : nodes) builder.add(*node);
+  return builder.finish();
+}
+
+}  // namespace tusk::core

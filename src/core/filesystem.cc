@@ -1,0 +1,199 @@
+#include "tuskfs/core/filesystem.h"
+
+#include "core/verbs.h"
+
+namespace tusk::core {
+namespace {
+
+using namespace vfs;
+
+// Takes the verbs' arguments apart from their callers' memory, so that they can wait.
+class CoreFilesystem final : public Filesystem {
+ public:
+  CoreFilesystem(Executor& executor, store::Store& store, const store::Attached& attached,
+                 const Options& options)
+      : core_(executor, store, attached, options) {}
+
+  void lookup(const Call& call, Ino parent, std::string_view name, Reply<Entry> reply) override {
+    run(call, std::move(reply),
+        [this, parent, name = std::string(name)] { return core::lookup(core_, parent, name); });
+  }
+  void forget(Ino ino, std::uint64_t count) override { core::forget(core_, ino, count); }
+  void getattr(const Call& call, Ino ino, Reply<Attr> reply) override {
+    run(call, std::move(reply), [this, ino] { return core::getattr(core_, ino); });
+  }
+  void setattr(const Call& call, Ino ino, const AttrChange& change, Reply<Attr> reply) override {
+    run(call, std::move(reply),
+        [this, call, ino, change] { return core::setattr(core_, call, ino, change); });
+  }
+  void readlink(const Call& call, Ino ino, Reply<std::string_view> reply) override {
+    run(call, std::move(reply), [this, ino] { return core::readlink(core_, ino); });
+  }
+
+  void mknod(const Call& call, Ino parent, std::string_view name, mode_t mode, dev_t rdev,
+             Reply<Entry> reply) override {
+    run(call, std::move(reply), [this, call, parent, name = std::string(name), mode, rdev] {
+      return core::mknod(core_, call, parent, name, mode, rdev);
+    });
+  }
+  void mkdir(const Call& call, Ino parent, std::string_view name, mode_t mode,
+             Reply<Entry> reply) override {
+    run(call, std::move(reply), [this, call, parent, name = std::string(name), mode] {
+      return core::mkdir(core_, call, parent, name, mode);
+    });
+  }
+  void symlink(const Call& call, Ino parent, std::string_view name, std::string_view target,
+               Reply<Entry> reply) override {
+    run(call, std::move(reply),
+        [this, call, parent, name = std::string(name), target = std::string(target)] {
+          return core::symlink(core_, call, parent, name, target);
+        });
+  }
+  void unlink(const Call& call, Ino parent, std::string_view name, Reply<void> reply) override {
+    run(call, std::move(reply),
+        [this, parent, name = std::string(name)] { return core::unlink(core_, parent, name); });
+  }
+  void rmdir(const Call& call, Ino parent, std::string_view name, Reply<void> reply) override {
+    run(call, std::move(reply),
+        [this, parent, name = std::string(name)] { return core::rmdir(core_, parent, name); });
+  }
+  void rename(const Call& call, Ino parent, std::string_view name, Ino new_parent,
+              std::string_view new_name, unsigned flags, Reply<void> reply) override {
+    run(call, std::move(reply),
+        [this, parent, name = std::string(name), new_parent, new_name = std::string(new_name), flags] {
+          return core::rename(core_, {parent, name, new_parent, new_name, flags});
+        });
+  }
+  void link(const Call& call, Ino ino, Ino new_parent, std::string_view new_name,
+            Reply<Entry> reply) override {
+    run(call, std::move(reply), [this, ino, new_parent, new_name = std::string(new_name)] {
+      return core::link(core_, ino, new_parent, new_name);
+    });
+  }
+
+  void open(const Call& call, Ino ino, int flags, Reply<Opened> reply) override {
+    run(call, std::move(reply), [this, call, ino, flags] { return core::open(core_, call, ino, flags); });
+  }
+  void create(const Call& call, Ino parent, std::string_view name, mode_t mode, int flags,
+              Reply<Created> reply) override {
+    run(call, std::move(reply), [this, call, parent, name = std::string(name), mode, flags] {
+      return core::create(core_, call, parent, name, mode, flags);
+    });
+  }
+  void read(const Call& call, Ino ino, Handle, std::uint64_t offset, std::size_t size,
+            Reply<vfs::Content> reply) override {
+    run(call, std::move(reply), [this, ino, offset, size] { return core::read(core_, ino, offset, size); });
+  }
+  void write(const Call& call, Ino ino, Handle handle, std::uint64_t offset, ByteSpan data,
+             Reply<std::size_t> reply) override {
+    // The bytes are copied aside only if they must wait.
+    auto done = core::write(core_, call, ino, handle, offset, data);
+    if (done) return reply(*done);
+    if (!done.error().on) return reply(vfs::error(done.error().code));
+    run(call, std::move(reply),
+        [this, call, ino, handle, offset, kept = Buffer(data.begin(), data.end())] {
+          return core::write(core_, call, ino, handle, offset, kept);
+        });
+  }
+  void flush(const Call& call, Ino ino, Handle, Reply<void> reply) override {
+    fsync(call, ino, {}, std::move(reply));
+  }
+  void release(Ino, Handle handle) override { core::release(core_, handle); }
+  void fsync(const Call& call, Ino ino, Handle, Reply<void> reply) override {
+    run(call, std::move(reply), [this, ino, target = std::optional<GroupNo>()]() mutable {
+      return core::fsync(core_, ino, target);
+    });
+  }
+
+  void opendir(const Call& call, Ino ino, Reply<Opened> reply) override {
+    run(call, std::move(reply), [this, ino] { return core::opendir(core_, ino); });
+  }
+  void readdir(const Call& call, Ino ino, Handle, std::uint64_t offset, std::size_t limit, bool plus,
+               Reply<std::vector<DirEntry>> reply) override {
+    run(call, std::move(reply), [this, ino, offset, limit, plus] {
+      return core::readdir(core_, ino, offset, limit, plus);
+    });
+  }
+  void releasedir(Ino ino, Handle) override { core::releasedir(core_, ino); }
+  void fsyncdir(const Call& call, Ino, Reply<void> reply) override { sync(call, std::move(reply)); }
+  void statfs(const Call&, Reply<Statfs> reply) override { reply(core::statfs(core_)); }
+
+  void setxattr(const Call& call, Ino ino, std::string_view name, ByteSpan value, int flags,
+                Reply<void> reply) override {
+    run(call, std::move(reply),
+        [this, call, ino, name = std::string(name), kept = Buffer(value.begin(), value.end()), flags] {
+          return core::setxattr(core_, call, ino, name, kept, flags);
+        });
+  }
+  void getxattr(const Call& call, Ino ino, std::string_view name, Reply<ByteSpan> reply) override {
+    run(call, std::move(reply), [this, ino, name = std::string(name), scratch = std::string()]() mutable {
+      return core::getxattr(core_, ino, name, scratch);
+    });
+  }
+  void listxattr(const Call& call, Ino ino, Reply<std::string_view> reply) override {
+    run(call, std::move(reply), [this, ino, scratch = std::string()]() mutable {
+      return core::listxattr(core_, ino, scratch);
+    });
+  }
+  void removexattr(const Call& call, Ino ino, std::string_view name, Reply<void> reply) override {
+    run(call, std::move(reply),
+        [this, ino, name = std::string(name)] { return core::removexattr(core_, ino, name); });
+  }
+
+  void fallocate(const Call& call, Ino ino, Handle, int mode, std::uint64_t offset, std::uint64_t size,
+                 Reply<void> reply) override {
+    run(call, std::move(reply), [this, call, ino, mode, offset, size] {
+      return core::fallocate(core_, call, ino, mode, offset, size);
+    });
+  }
+  void copy_file_range(const Call& call, const CopyRange& range, Reply<std::size_t> reply) override {
+    run(call, std::move(reply),
+        [this, call, range] { return core::copy_file_range(core_, call, range); });
+  }
+  void lseek(const Call& call, Ino ino, std::uint64_t offset, int whence,
+             Reply<std::uint64_t> reply) override {
+    run(call, std::move(reply),
+        [this, ino, offset, whence] { return core::lseek(core_, ino, offset, whence); });
+  }
+
+  void interrupt(std::uint64_t token) override { core_.lot.interrupt(token); }
+  bool wants_flush() const override { return core_.options.durability == Durability::close; }
+
+  Status status() const override {
+    const Txg::Facts facts = core_.txg.facts();
+    return {.dirty_bytes = core_.dirty_bytes,
+            .dirty_inodes = facts.dirty_nodes,
+            .cached_inodes = core_.table.size(),
+            .cached_bytes = core_.cache.bytes(),
+            .group_committed = static_cast<std::int64_t>(facts.committed),
+            .group_durable = static_cast<std::int64_t>(facts.durable),
+            .last_commit = facts.last_commit,
+            .last_error = facts.last_error};
+  }
+  void sync_all(Reply<void> reply) override { sync(Call{}, std::move(reply)); }
+  void set_status_text(std::function<std::string()> text) override {
+    core_.status_text = std::move(text);
+  }
+
+ private:
+  template <class T, class Fn>
+  void run(const Call& call, Reply<T> reply, Fn attempt) {
+    core_.lot.run(call.token, std::move(reply), std::move(attempt));
+  }
+  void sync(const Call& call, Reply<void> reply) {
+    run(call, std::move(reply), [this, target = std::optional<GroupNo>()]() mutable {
+      return core::sync_all(core_, target);
+    });
+  }
+
+  Core core_;
+};
+
+}  // namespace
+
+std::unique_ptr<Filesystem> make_filesystem(Executor& executor, store::Store& store,
+                                            const store::Attached& attached, const Options& options) {
+  return std::make_unique<CoreFilesystem>(executor, store, attached, options);
+}
+
+}  // namespace tusk::core

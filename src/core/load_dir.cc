@@ -1,0 +1,162 @@
+#include <unordered_map>
+
+#include "core/content_ops.h"
+#include "core/core.h"
+#include "core/loads.h"
+#include "tuskfs/base/log.h"
+
+namespace tusk::core {
+namespace {
+
+void fill_folder(Node& node, const store::FolderRow& row) {
+  node.meta = row.meta;
+  node.stored = node.counted = true;
+  node.damaged = row.damaged;
+  node.first = {row.parent, row.name};
+}
+
+void fill_file(Node& node, const store::FileRow& row) {
+  node.meta = row.meta;
+  node.stored = node.counted = true;
+  node.damaged = row.damaged;
+  node.first = {row.folder, row.name};
+  node.stored_size = row.size;
+  node.file.size = row.size;
+  node.file.version = row.version;
+  node.file.form = row.form;
+  node.file.checksum = row.checksum;
+  if (!row.holes.empty()) content_of(node).holes = IntervalSet(row.holes);
+}
+
+// Puts one page into `dir`. Nodes already in memory are newer than their rows.
+class PageReader {
+ public:
+  PageReader(Core& core, Node& folder, Dir& dir) : core_(core), folder_(folder), dir_(dir) {}
+
+  void read(const store::FolderPage& page) {
+    for (const auto& row : page.folders) add_folder(row);
+    std::unordered_map<Uuid, const store::FileRow*> linked;
+    for (const auto& row : page.files) {
+      if (row.folder == folder_.folder_id()) {
+        add_file(row, row.name);
+      } else {
+        linked.emplace(row.id.uuid, &row);
+      }
+    }
+    for (const auto& link : page.links) {
+      const auto it = linked.find(link.file.uuid);
+      const store::FileRow* row = it == linked.end() ? find_here(page, link.file) : it->second;
+      if (row) add_file(*row, link.name);
+    }
+  }
+
+ private:
+  static const store::FileRow* find_here(const store::FolderPage& page, FileId id) {
+    for (const auto& row : page.files) {
+      if (row.id == id) return &row;
+    }
+    log::error("a further name of file {} has no row of the file", id.uuid.text());
+    return nullptr;
+  }
+
+  bool taken(const std::string& name, const Uuid& id) const {
+    if (!dir_.find(name)) return false;
+    log::error("row {} has the name of another in folder {}: not shown", id.text(),
+               folder_.id.text());
+    return true;
+  }
+
+  void add_folder(const store::FolderRow& row) {
+    if (row.id.uuid == folder_.id || taken(row.name, row.id.uuid)) return;
+    Node* node = core_.table.find(row.id.uuid);
+    if (!node) {
+      node = &core_.table.add(row.id.uuid, true);
+      fill_folder(*node, row);
+    }
+    enter(row.name, *node);
+  }
+
+  void add_file(const store::FileRow& row, const std::string& name) {
+    if (taken(name, row.id.uuid)) return;
+    Node* node = core_.table.find(row.id.uuid);
+    if (!node) {
+      node = &core_.table.add(row.id.uuid, false);
+      fill_file(*node, row);
+    }
+    enter(name, *node);
+  }
+
+  void enter(const std::string& name, Node& node) {
+    dir_.add(name, node);
+    node.dentries++;
+  }
+
+  Core& core_;
+  Node& folder_;
+  Dir& dir_;
+};
+
+struct DirLoad {
+  Uuid folder;
+  std::unique_ptr<Dir> dir = std::make_unique<Dir>();
+};
+
+void ask_page(Core& core, std::shared_ptr<DirLoad> load, std::string after);
+
+void finish(Core& core, Node& folder, int code) {
+  folder.loads->dir_loading = false;
+  core.lot.wake(folder.loads->dir, code);
+  core.trim();
+}
+
+void abandon(Core& core, DirLoad& load) {
+  for (const auto& slot : load.dir->slots()) {
+    slot.node->dentries--;
+    core.release_if_unused(*slot.node);
+  }
+}
+
+void on_page(Core& core, std::shared_ptr<DirLoad> load, const std::string& after,
+             Result<store::FolderPage> page) {
+  Node& folder = *core.table.find(load->folder);
+  if (!page) {
+    if (page.error().code == ENOTCONN) {
+      core.executor.after(core.options.retry_interval,
+                          [&core, load, after] { ask_page(core, load, after); });
+      return;
+    }
+    log::error("folder {} cannot be loaded: {}", folder.id.text(), page.error().what);
+    abandon(core, *load);
+    return finish(core, folder, page.error().code);
+  }
+  PageReader(core, folder, *load->dir).read(*page);
+  if (!page->next_after.empty()) return ask_page(core, load, page->next_after);
+  folder.dir = std::move(load->dir);
+  std::uint32_t subfolders = 0;
+  for (const auto& slot : folder.dir->slots()) subfolders += slot.node->is_folder;
+  folder.meta.nlink = 2 + subfolders;
+  finish(core, folder, 0);
+}
+
+void ask_page(Core& core, std::shared_ptr<DirLoad> load, std::string after) {
+  const store::FolderQuery query{FolderId{load->folder}, after};
+  core.store.load_folder(query, [&core, load, after](Result<store::FolderPage> page) {
+    on_page(core, load, after, std::move(page));
+  });
+}
+
+}  // namespace
+
+Attempt<void> load_dir(Core& core, Node& folder) {
+  if (folder.dir) return {};
+  if (folder.gone) return error(ENOENT);
+  NodeLoads& loads = folder.load_state();
+  if (!std::exchange(loads.dir_loading, true)) {
+    auto load = std::make_shared<DirLoad>();
+    load->folder = folder.id;
+    ask_page(core, std::move(load), "");
+  }
+  return wait_on(loads.dir);
+}
+
+}  // namespace tusk::core

@@ -1,0 +1,43 @@
+// Steps that several verbs share: names, entries, attributes.
+#pragma once
+
+#include <string_view>
+
+#include "core/core.h"
+#include "tuskfs/vfs/vfs.h"
+
+namespace tusk::core {
+
+// Names are UTF-8 of at most 255 bytes: EILSEQ, ENAMETOOLONG.
+Attempt<void> check_name(std::string_view name);
+
+vfs::Attr attr_of(const Node& node);
+// Counts a lookup.
+vfs::Entry entry_of(Node& node);
+
+// The folder with its entries in memory, and a name in it.
+Attempt<Node*> loaded_folder(Core& core, Ino ino);
+Attempt<Node*> find_entry(const Node& folder, std::string_view name);
+
+struct NewNode {
+  mode_t mode = 0;  // with type, before umask and default ACL
+  dev_t rdev = 0;
+};
+// Makes a node and enters it: owner, set-gid and ACL inheritance, times, counts. EEXIST, ENAMETOOLONG …
+Attempt<Node*> make_node(Core& core, const vfs::Call& call, Ino parent, std::string_view name, NewNode);
+
+void enter(Node& folder, std::string_view name, Node& node);
+// The entry goes; the node loses a name (a file with no name left is gone). Links are loaded.
+void leave(Core& core, Node& folder, std::string_view name, Node& node);
+// A folder loses or gains an entry: mtime and ctime are `now`.
+void touch_folder(Core& core, Node& folder, WallTime now);
+void touch_ctime(Core& core, Node& node, WallTime now);
+// Remembers where the committed row is before `first` changes.
+void keep_stored_name(Node& node);
+
+// Set-id bits that a change by an unprivileged caller takes away.
+mode_t without_setid(mode_t mode);
+// A write or truncation happened: times and set-id bits.
+void note_modified(Core& core, const vfs::Call& call, Node& node);
+
+}  // namespace tusk::core

@@ -1,0 +1,198 @@
+#include "core/txg.h"
+
+#include <algorithm>
+
+#include "core/core.h"
+#include "core/cut.h"
+#include "core/publish.h"
+#include "tuskfs/base/log.h"
+
+namespace tusk::core {
+namespace {
+
+// How long the first change of a group waits for company: long enough that a busy writer fills
+// groups of hundreds of rows, short enough that SQL sees a closed file at once.
+constexpr auto kGroupDelay = std::chrono::milliseconds(25);
+constexpr int kMostBackoff = 10;  // retry intervals
+constexpr std::uint8_t kLazyBits = kDirtyLazy;
+
+GroupNo next(GroupNo group) { return GroupNo{static_cast<std::int64_t>(group) + 1}; }
+
+}  // namespace
+
+Txg::Txg(Core& core, GroupNo last)
+    : core_(core), open_number_(next(last)), committed_(last), durable_(last) {}
+
+void Txg::mark(Node& node, std::uint8_t bits) {
+  if (node.dirty == 0) open_.push_back(&node);
+  node.dirty |= bits;
+  node.group = open_number_;
+  arm(bits == kLazyBits ? core_.options.lazy_interval : kGroupDelay);
+  if (open_.size() > core_.options.dirty_nodes_limit / 2) cut_soon();
+}
+
+void Txg::arm(std::chrono::nanoseconds delay) {
+  const MonotonicTime due = core_.executor.now() + delay;
+  cut_due_ = std::min(cut_due_, due);
+  if (in_flight_ || armed_ <= cut_due_) return;
+  armed_ = cut_due_;
+  core_.executor.after(std::max(delay, std::chrono::nanoseconds(0)), [this] { cut_if_due(); });
+}
+
+void Txg::cut_soon() {
+  cut_due_ = MonotonicTime::min();
+  if (in_flight_ || armed_ == MonotonicTime::min()) return;
+  armed_ = MonotonicTime::min();
+  core_.executor.post([this] { cut_if_due(); });
+}
+
+Waiters& Txg::want_durable() {
+  // A group in flight that is durable already covers what it holds; later changes need the next.
+  if (!in_flight_ || !in_flight_->durable || !open_.empty()) {
+    durable_wanted_ = true;
+    cut_soon();
+  }
+  return durable_waiters_;
+}
+
+Waiters& Txg::want_commit() {
+  cut_soon();
+  return commit_waiters_;
+}
+
+GroupNo Txg::last_changed() const {
+  return open_.empty() ? GroupNo{static_cast<std::int64_t>(open_number_) - 1} : open_number_;
+}
+
+Attempt<void> Txg::admit(std::size_t bytes) {
+  if (fenced_) return error(EIO);
+  const bool full = core_.dirty_bytes + bytes > core_.options.dirty_limit && core_.dirty_bytes > 0;
+  const bool many = open_.size() + in_flight_nodes_.size() > core_.options.dirty_nodes_limit;
+  if (!full && !many) return {};
+  if (full) relieve();
+  cut_soon();
+  return wait_on(commit_waiters_);
+}
+
+// Dirty memory is full: what is not published yet must be able to go as well.
+void Txg::relieve() {
+  const auto waiting = std::exchange(unpublished_, {});
+  for (const auto& [since, id] : waiting) {
+    Node* node = core_.table.find(id);
+    if (!node || !node->file.content || !node->file.content->unpublished()) continue;
+    if (stage_everything(core_, *node)) {
+      unpublished_.emplace_back(since, id);
+    } else {
+      publish(core_, *node);
+    }
+  }
+}
+
+void Txg::cut_if_due() {
+  armed_ = MonotonicTime::max();
+  if (in_flight_ || fenced_ || (open_.empty() && !durable_wanted_)) return;
+  const MonotonicTime now = core_.executor.now();
+  if (cut_due_ > now) {
+    if (cut_due_ != MonotonicTime::max()) arm(cut_due_ - now);
+    return;
+  }
+  cut_due_ = MonotonicTime::max();
+  in_flight_nodes_ = std::exchange(open_, {});
+  Cut cut = cut_group(core_, in_flight_nodes_, open_number_, std::exchange(durable_wanted_, false));
+  in_flight_ = std::move(cut.group);
+  in_flight_charges_ = std::move(cut.charges);
+  open_number_ = next(open_number_);
+  failures_ = 0;
+  send();
+}
+
+void Txg::send() {
+  core_.store.commit(in_flight_, [this](store::CommitResult result) { on_result(std::move(result)); });
+}
+
+void Txg::on_result(store::CommitResult result) {
+  if (result.state == store::CommitState::committed) return on_committed();
+  on_failed(result);
+}
+
+void Txg::on_committed() {
+  if (failures_ > 0) log::info("commits go on: group {} is in", static_cast<std::int64_t>(in_flight_->number));
+  committed_ = in_flight_->number;
+  if (in_flight_->durable) durable_ = committed_;
+  last_commit_ = core_.now();
+  last_error_.clear();
+  in_flight_.reset();
+  in_flight_charges_.clear();
+  for (Node* node : std::exchange(in_flight_nodes_, {})) {
+    if (node->dirty == 0) core_.release_if_unused(*node);
+  }
+  core_.lot.wake(commit_waiters_);
+  core_.lot.wake(durable_waiters_);
+  core_.trim();
+  if (durable_wanted_) cut_soon();
+  if (!open_.empty() && cut_due_ != MonotonicTime::max()) {
+    const MonotonicTime now = core_.executor.now();
+    arm(cut_due_ > now ? cut_due_ - now : std::chrono::nanoseconds(0));
+  }
+}
+
+void Txg::on_failed(const store::CommitResult& result) {
+  const auto number = static_cast<std::int64_t>(in_flight_->number);
+  if (result.error.what != last_error_) {
+    log::error("group {} is not committed: {}", number, result.error.what);
+    last_error_ = result.error.what;
+  }
+  if (result.state == store::CommitState::fenced) {
+    fenced_ = true;
+    core_.lot.wake(durable_waiters_, EIO);
+    core_.lot.wake(commit_waiters_, EIO);
+    return;
+  }
+  // Who waits for the disk is told at once that it is full or that the rows are refused; a lost
+  // connection is waited for until the operation's own deadline.
+  if (result.error.code == ENOSPC || result.state == store::CommitState::refused) {
+    core_.lot.wake(durable_waiters_, result.error.code);
+  }
+  failures_ = std::min(failures_ + 1, kMostBackoff);
+  core_.executor.after(core_.options.retry_interval * failures_, [this] { send(); });
+}
+
+void Txg::note_unpublished(Node& node) {
+  unpublished_.emplace_back(core_.executor.now(), node.id);
+  arm_publishing();
+}
+
+void Txg::arm_publishing() {
+  if (unpublished_.empty() || std::exchange(publishing_armed_, true)) return;
+  const auto due = unpublished_.front().first + core_.options.publish_interval;
+  const auto delay = std::max(due - core_.executor.now(), std::chrono::nanoseconds(0));
+  core_.executor.after(delay, [this] { publish_due(); });
+}
+
+void Txg::publish_due() {
+  publishing_armed_ = false;
+  const MonotonicTime until = core_.executor.now() - core_.options.publish_interval;
+  const auto end = std::ranges::find_if(unpublished_, [until](const auto& e) { return e.first > until; });
+  std::vector<std::pair<MonotonicTime, Uuid>> due(unpublished_.begin(), end);
+  unpublished_.erase(unpublished_.begin(), end);
+  for (const auto& [since, id] : due) {
+    if (Node* node = core_.table.find(id)) {
+      const Content* content = node->file.content.get();
+      if (content && content->unpublished() && content->unpublished_since <= until) publish(core_, *node);
+    }
+  }
+  arm_publishing();
+}
+
+void Txg::publish_all() {
+  for (const auto& [since, id] : std::exchange(unpublished_, {})) {
+    Node* node = core_.table.find(id);
+    if (node && node->file.content) publish(core_, *node);
+  }
+}
+
+Txg::Facts Txg::facts() const {
+  return {committed_, durable_, open_.size() + in_flight_nodes_.size(), last_commit_, last_error_};
+}
+
+}  // namespace tusk::core

@@ -1,0 +1,91 @@
+// Transaction groups: operations mark what they change in the open group; a cut turns it into rows;
+// one group at a time is in flight.
+//
+// 1. Groups are cut and committed in order; a group that failed is sent again, unchanged, before any
+//    later one is cut.
+// 2. node.group is the number of the last group that changed the node: the open one or an earlier.
+// 3. A group is a cut of one moment: everything done before it, nothing after.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/node.h"
+#include "core/parking.h"
+#include "tuskfs/store/group.h"
+#include "tuskfs/store/store.h"
+
+namespace tusk::core {
+
+struct Core;
+
+class Txg {
+ public:
+  Txg(Core& core, GroupNo last);
+
+  // `bits`: of Dirty. The node joins the open group.
+  void mark(Node& node, std::uint8_t bits);
+  // Room for `bytes` more of dirty content, or a wait for it; EIO once the tree was taken over.
+  Attempt<void> admit(std::size_t bytes);
+
+  GroupNo open_number() const { return open_number_; }
+  bool is_committed(GroupNo group) const { return group <= committed_; }
+  bool is_durable(GroupNo group) const { return group <= durable_; }
+  // Asks that everything up to now become durable; woken at each commit (check is_durable again).
+  Waiters& want_durable();
+  // Asks for a commit soon; woken at each (check is_committed again).
+  Waiters& want_commit();
+  void cut_soon();
+  // The last group that has any change, the open one included.
+  GroupNo last_changed() const;
+
+  // A content has something unpublished; it is published once the interval has passed.
+  void note_unpublished(Node& node);
+  void publish_all();
+
+  struct Facts {
+    GroupNo committed{}, durable{};
+    std::size_t dirty_nodes = 0;
+    WallTime last_commit;
+    std::string last_error;
+  };
+  Facts facts() const;
+  bool idle() const { return !in_flight_ && open_.empty(); }
+
+ private:
+  void arm(std::chrono::nanoseconds delay);
+  void cut_if_due();
+  void send();
+  void on_result(store::CommitResult result);
+  void on_committed();
+  void on_failed(const store::CommitResult& result);
+  void relieve();
+  void arm_publishing();
+  void publish_due();
+
+  Core& core_;
+  GroupNo open_number_;
+  GroupNo committed_;
+  GroupNo durable_;
+  std::vector<Node*> open_;  // nodes of the open group
+  MonotonicTime cut_due_ = MonotonicTime::max();
+  MonotonicTime armed_ = MonotonicTime::max();
+  bool durable_wanted_ = false;
+  bool fenced_ = false;
+
+  std::shared_ptr<const store::Group> in_flight_;
+  std::vector<Node*> in_flight_nodes_;
+  std::vector<std::shared_ptr<DirtyCharge>> in_flight_charges_;
+  int failures_ = 0;
+
+  Waiters durable_waiters_;
+  Waiters commit_waiters_;
+  std::vector<std::pair<MonotonicTime, Uuid>> unpublished_;  // in order of time
+  bool publishing_armed_ = false;
+  WallTime last_commit_;
+  std::string last_error_;
+};
+
+}  // namespace tusk::core

@@ -1,0 +1,60 @@
+// The verbs, one file each in verbs/. All run on the core thread; each is an attempt.
+#pragma once
+
+#include <optional>
+
+#include "core/core.h"
+#include "tuskfs/vfs/vfs.h"
+
+namespace tusk::core {
+
+Attempt<vfs::Entry> lookup(Core&, Ino parent, std::string_view name);
+void forget(Core&, Ino, std::uint64_t count);
+Attempt<vfs::Attr> getattr(Core&, Ino);
+Attempt<vfs::Attr> setattr(Core&, const vfs::Call&, Ino, const vfs::AttrChange&);
+Attempt<std::string_view> readlink(Core&, Ino);
+
+Attempt<vfs::Entry> mknod(Core&, const vfs::Call&, Ino parent, std::string_view name, mode_t, dev_t);
+Attempt<vfs::Entry> mkdir(Core&, const vfs::Call&, Ino parent, std::string_view name, mode_t);
+Attempt<vfs::Entry> symlink(Core&, const vfs::Call&, Ino parent, std::string_view name,
+                            std::string_view target);
+Attempt<void> unlink(Core&, Ino parent, std::string_view name);
+Attempt<void> rmdir(Core&, Ino parent, std::string_view name);
+struct RenameArgs {
+  Ino parent;
+  std::string_view name;
+  Ino new_parent;
+  std::string_view new_name;
+  unsigned flags = 0;
+};
+Attempt<void> rename(Core&, const RenameArgs&);
+Attempt<vfs::Entry> link(Core&, Ino, Ino new_parent, std::string_view new_name);
+
+Attempt<vfs::Opened> open(Core&, const vfs::Call&, Ino, int flags);
+Attempt<vfs::Created> create(Core&, const vfs::Call&, Ino parent, std::string_view name, mode_t,
+                             int flags);
+Attempt<vfs::Content> read(Core&, Ino, std::uint64_t offset, std::size_t size);
+Attempt<std::size_t> write(Core&, const vfs::Call&, Ino, Handle, std::uint64_t offset, ByteSpan data);
+void release(Core&, Handle);
+// `target`: the group to wait for, found at the first attempt.
+Attempt<void> fsync(Core&, Ino, std::optional<GroupNo>& target);
+Attempt<void> sync_all(Core&, std::optional<GroupNo>& target);
+
+Attempt<vfs::Opened> opendir(Core&, Ino);
+Attempt<std::vector<vfs::DirEntry>> readdir(Core&, Ino, std::uint64_t offset, std::size_t limit,
+                                            bool plus);
+void releasedir(Core&, Ino);
+vfs::Statfs statfs(const Core&);
+
+Attempt<void> setxattr(Core&, const vfs::Call&, Ino, std::string_view name, ByteSpan value, int flags);
+// `scratch` keeps the answer alive for the reply.
+Attempt<ByteSpan> getxattr(Core&, Ino, std::string_view name, std::string& scratch);
+Attempt<std::string_view> listxattr(Core&, Ino, std::string& scratch);
+Attempt<void> removexattr(Core&, Ino, std::string_view name);
+
+Attempt<void> fallocate(Core&, const vfs::Call&, Ino, int mode, std::uint64_t offset,
+                        std::uint64_t size);
+Attempt<std::size_t> copy_file_range(Core&, const vfs::Call&, const vfs::CopyRange&);
+Attempt<std::uint64_t> lseek(Core&, Ino, std::uint64_t offset, int whence);
+
+}  // namespace tusk::core

@@ -1,0 +1,33 @@
+// fsync of a file, and of everything.
+#include "core/publish.h"
+#include "core/verbs.h"
+
+namespace tusk::core {
+namespace {
+
+Attempt<void> wait_durable(Core& core, GroupNo target) {
+  if (core.txg.is_durable(target) || core.options.durability == Durability::none) return {};
+  return wait_on(core.txg.want_durable());
+}
+
+}  // namespace
+
+Attempt<void> fsync(Core& core, Ino ino, std::optional<GroupNo>& target) {
+  if (!target) {
+    ATTEMPT_ASSIGN(Node * node, core.node(ino));
+    if (!node->is_folder) publish(core, *node);
+    // A name is as durable as its folder: fsync of a new file must be enough to find it again.
+    target = node->group;
+  }
+  return wait_durable(core, *target);
+}
+
+Attempt<void> sync_all(Core& core, std::optional<GroupNo>& target) {
+  if (!target) {
+    core.txg.publish_all();
+    target = core.txg.last_changed();
+  }
+  return wait_durable(core, *target);
+}
+
+}  // namespace tusk::core

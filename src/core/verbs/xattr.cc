@@ -1,0 +1,124 @@
+// getxattr, setxattr, listxattr, removexattr, readlink.
+#include <sys/xattr.h>
+
+#include "core/acl.h"
+#include "core/content_ops.h"
+#include "core/loads.h"
+#include "core/tree.h"
+#include "core/verbs.h"
+
+namespace tusk::core {
+namespace {
+
+constexpr std::string_view kStatus = "user.tusk.status";
+
+bool is_acl(std::string_view name) { return name == kAclAccess || name == kAclDefault; }
+
+bool is_supported(std::string_view name) {
+  return name.starts_with("user.") || name.starts_with("trusted.") || name.starts_with("security.") ||
+         is_acl(name);
+}
+
+ByteSpan bytes_of(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+Attempt<Node*> node_with_xattrs(Core& core, Ino ino, std::string_view name) {
+  ATTEMPT_ASSIGN(Node * node, core.node(ino));
+  if (!is_supported(name)) return error(EOPNOTSUPP);
+  ATTEMPT(load_xattrs(core, *node));
+  return node;
+}
+
+void note_changed(Core& core, Node& node, std::string_view name, bool set) {
+  node.xattrs->changed.insert_or_assign(std::string(name), set);
+  node.meta.has_xattrs = !node.xattrs->values.empty();
+  node.meta.ctime = core.now();
+  core.txg.mark(node, kDirtyRow | kDirtyXattrs);
+}
+
+void remove(Core& core, Node& node, std::string_view name) {
+  const auto it = node.xattrs->values.find(name);
+  if (it == node.xattrs->values.end()) return;
+  node.xattrs->values.erase(it);
+  note_changed(core, node, name, false);
+}
+
+// An access ACL sets the mode; one that says no more than the mode is not kept.
+Attempt<void> set_access_acl(Core& core, const vfs::Call& call, Node& node, ByteSpan value) {
+  const auto acl = Acl::parse(value);
+  if (!acl) return error(EINVAL);
+  node.meta.mode = acl->apply_to(node.meta.mode);
+  if (call.uid != 0 && call.gid != node.meta.gid) node.meta.mode &= ~mode_t{S_ISGID};
+  node.meta.ctime = core.now();
+  core.txg.mark(node, kDirtyRow);
+  if (acl->is_mode_only()) {
+    remove(core, node, kAclAccess);
+    return {};
+  }
+  node.xattrs->values.insert_or_assign(kAclAccess, Buffer(value.begin(), value.end()));
+  note_changed(core, node, kAclAccess, true);
+  return {};
+}
+
+}  // namespace
+
+Attempt<void> setxattr(Core& core, const vfs::Call& call, Ino ino, std::string_view name,
+                       ByteSpan value, int flags) {
+  ATTEMPT(core.txg.admit(0));
+  ATTEMPT_ASSIGN(Node * node, node_with_xattrs(core, ino, name));
+  ATTEMPT(check_name(name));
+  if (node == core.root && name == kStatus) return error(EPERM);
+  const bool exists = node->xattrs->values.contains(name);
+  if (flags & XATTR_CREATE && exists) return error(EEXIST);
+  if (flags & XATTR_REPLACE && !exists) return error(ENODATA);
+  if (name == kAclAccess) return set_access_acl(core, call, *node, value);
+  if (name == kAclDefault) {
+    if (!node->is_folder) return error(EACCES);
+    if (!Acl::parse(value)) return error(EINVAL);
+  }
+  node->xattrs->values.insert_or_assign(std::string(name), Buffer(value.begin(), value.end()));
+  note_changed(core, *node, name, true);
+  return {};
+}
+
+Attempt<ByteSpan> getxattr(Core& core, Ino ino, std::string_view name, std::string& scratch) {
+  ATTEMPT_ASSIGN(Node * node, core.node(ino));
+  if (node == core.root && name == kStatus && core.status_text) {
+    scratch = core.status_text();
+    return bytes_of(scratch);
+  }
+  ATTEMPT_ASSIGN(node, node_with_xattrs(core, ino, name));
+  const auto it = node->xattrs->values.find(name);
+  if (it == node->xattrs->values.end()) return error(ENODATA);
+  return ByteSpan(it->second);
+}
+
+Attempt<std::string_view> listxattr(Core& core, Ino ino, std::string& scratch) {
+  ATTEMPT_ASSIGN(Node * node, core.node(ino));
+  ATTEMPT(load_xattrs(core, *node));
+  scratch.clear();
+  for (const auto& [name, value] : node->xattrs->values) scratch.append(name).push_back('\0');
+  return std::string_view(scratch);
+}
+
+Attempt<void> removexattr(Core& core, Ino ino, std::string_view name) {
+  ATTEMPT(core.txg.admit(0));
+  ATTEMPT_ASSIGN(Node * node, node_with_xattrs(core, ino, name));
+  if (!node->xattrs->values.contains(name)) {
+    return is_acl(name) ? Attempt<void>{} : error(ENODATA);
+  }
+  remove(core, *node, name);
+  return {};
+}
+
+Attempt<std::string_view> readlink(Core& core, Ino ino) {
+  ATTEMPT_ASSIGN(Node * node, core.node(ino));
+  if (!S_ISLNK(node->meta.mode)) return error(EINVAL);
+  if (node->file.size == 0) return std::string_view();
+  ATTEMPT(load_whole(core, *node));
+  const Buffer& target = *node->file.content->whole.data;
+  return std::string_view(reinterpret_cast<const char*>(target.data()), target.size());
+}
+
+}  // namespace tusk::core
