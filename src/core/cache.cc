@@ -34,6 +34,7 @@ void Cache::trim(const std::function<bool(GroupNo)>& committed) {
     } else {
       content.chunks.erase(key.chunk);
     }
+    if (holds_nothing(content)) key.node->file.content.reset();
   }
 }
 

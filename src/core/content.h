@@ -69,7 +69,7 @@ struct Delta {
   std::map<std::int64_t, PublishedPiece> puts;
   std::vector<std::pair<store::ChunkRange, Version>> drops;  // with `below`
   std::vector<store::ChunkShare> shares;
-  bool ends_staging = false;
+  std::vector<Version> published_stages;  // staged ahead, published by now
 };
 
 // The published state, kept aside while later changes are not published.
@@ -99,6 +99,8 @@ class RunningHash {
 
 struct ChunkLoad {
   store::ChunkRange range;
+  Version version = 0;      // of the file when it was asked for
+  IntervalSet overwritten;  // since then: the answer is too old for these
   Waiters waiters;
 };
 
@@ -127,6 +129,13 @@ struct Content {
 
 // Larger files are refused with EFBIG.
 inline constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 60;
+
+// Nothing that the database does not tell as well.
+inline bool holds_nothing(const Content& content) {
+  return !content.whole.data && content.chunks.empty() && content.holes.empty() &&
+         !content.unpublished() && !content.delta && !content.staged && content.loading.empty() &&
+         content.shared.empty() && !content.hash;
+}
 
 inline std::int64_t chunk_of(std::uint64_t offset) {
   return static_cast<std::int64_t>(offset / store::kChunkBytes);

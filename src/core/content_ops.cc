@@ -61,6 +61,11 @@ void overwrite(Core& core, Piece& piece, std::size_t at, ByteSpan data) {
   charge(core, piece);
 }
 
+void touch(Content& content, std::int64_t first, std::int64_t last) {
+  content.touched.add(first, last);
+  for (ChunkLoad& load : content.loading) load.overwritten.add(first, last);
+}
+
 void continue_hash(Content& content, std::uint64_t offset, ByteSpan data) {
   if (!content.hash) return;
   if (offset == content.hash->length()) {
@@ -92,7 +97,7 @@ void write_chunks(Core& core, Node& node, std::uint64_t offset, ByteSpan data) {
     if (appends && stop == start + kChunkBytes) seal(content, piece);
     at = stop;
   }
-  content.touched.add(chunk_of(offset), chunks_in(end));
+  touch(content, chunk_of(offset), chunks_in(end));
   content.holes.remove(chunk_of(offset), chunks_in(end));
   if (content.sealed_bytes >= core.options.stage_limit) core.txg.mark(node, kDirtyStage);
 }
@@ -116,7 +121,7 @@ void shrink_piece(Core& core, Piece& piece, std::size_t size) {
 void reset_to_empty(Core& core, Node& node) {
   Content& content = begin_change(core, node);
   const std::int64_t end = std::max(chunks_in(node.file.size), content.stored_end);
-  if (node.file.form == Form::chunked) content.touched.add(0, end);
+  if (node.file.form == Form::chunked) touch(content, 0, end);
   drop_pieces(core, content, 0, INT64_MAX);
   content.holes.clear();
   core.cache.remove(content.whole);
@@ -139,7 +144,7 @@ void zero_part(Core& core, Content& content, std::int64_t chunk, std::size_t fro
   Buffer& buffer = writable(core, piece);
   std::memset(buffer.data() + from, 0, std::min(to, buffer.size()) - from);
   charge(core, piece);
-  content.touched.add(chunk, chunk + 1);
+  touch(content, chunk, chunk + 1);
 }
 
 const std::array<std::uint8_t, kChunkBytes>& zeros() {
@@ -178,7 +183,7 @@ void to_chunks(Core& core, Node& node) {
     overwrite(core, piece, 0, ByteSpan(*whole).subspan(at, stop - at));
     if (stop - at == kChunkBytes) seal(content, piece);
   }
-  content.touched.add(0, chunks_in(whole->size()));
+  touch(content, 0, chunks_in(whole->size()));
 }
 
 void put_chunk(Core& core, Node& node, std::int64_t chunk, std::shared_ptr<Buffer> data) {
@@ -189,7 +194,7 @@ void put_chunk(Core& core, Node& node, std::int64_t chunk, std::shared_ptr<Buffe
   piece.dirty = true;
   piece.charge.reset();
   charge(core, piece);
-  content.touched.add(chunk, chunk + 1);
+  touch(content, chunk, chunk + 1);
   content.holes.remove(chunk, chunk + 1);
   content.hash.reset();
 }
@@ -246,10 +251,10 @@ Attempt<void> truncate_content(Core& core, Node& node, std::uint64_t size) {
   if (size < file.size) {
     drop_pieces(core, content, end, INT64_MAX);
     content.holes.remove(end, INT64_MAX);
-    content.touched.add(end, std::max(chunks_in(file.size), content.stored_end));
+    touch(content, end, std::max(chunks_in(file.size), content.stored_end));
     if (const auto last = content.chunks.find(end - 1); last != content.chunks.end() && size % kChunkBytes != 0) {
       shrink_piece(core, last->second, size % kChunkBytes);
-      content.touched.add(end - 1, end);
+      touch(content, end - 1, end);
     }
   } else {
     content.holes.add(chunks_in(file.size), end);
@@ -288,7 +293,7 @@ Attempt<void> zero_content(Core& core, Node& node, std::uint64_t offset, std::ui
   if (first_whole < last_whole) {
     drop_pieces(core, content, first_whole, last_whole);
     content.holes.add(first_whole, last_whole);
-    content.touched.add(first_whole, last_whole);
+    touch(content, first_whole, last_whole);
   }
   return {};
 }
@@ -324,7 +329,7 @@ void void_chunk(Core& core, Node& node, std::int64_t chunk) {
   Content& content = begin_change(core, node);
   drop_pieces(core, content, chunk, chunk + 1);
   content.holes.add(chunk, chunk + 1);
-  content.touched.add(chunk, chunk + 1);
+  touch(content, chunk, chunk + 1);
   content.hash.reset();
 }
 
@@ -332,7 +337,7 @@ void share_chunk(Core& core, Node& source, std::int64_t from, Node& target, std:
   Content& content = begin_change(core, target);
   drop_pieces(core, content, to, to + 1);
   content.holes.remove(to, to + 1);
-  content.touched.add(to, to + 1);
+  touch(content, to, to + 1);
   content.hash.reset();
   content.shared.add(to, to + 1);
   content.shared_group = core.txg.open_number();

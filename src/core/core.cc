@@ -1,5 +1,6 @@
 #include "core/core.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "core/content_ops.h"
@@ -91,6 +92,12 @@ void Core::trim() {
   }
   // Looking at every folder is worth it only when a good part may have become free meanwhile.
   if (table.size() <= options.nodes_limit || table.size() < trim_floor_) return;
+  evict_dirs();
+  if (table.size() > options.nodes_limit) ask_kernel_to_forget();
+  trim_floor_ = table.size() + options.nodes_limit / 16;
+}
+
+void Core::evict_dirs() {
   std::vector<Uuid> loaded;
   table.for_each([&](Node& node) {
     if (node.dir && &node != root) loaded.push_back(node.id);
@@ -100,7 +107,21 @@ void Core::trim() {
     Node* node = table.find(id);
     if (node && node->dir) evict_dir(*node);
   }
-  trim_floor_ = table.size() + options.nodes_limit / 8;
+}
+
+// Inodes that the kernel holds cannot go: it is asked to let go of whole folders, and the next look
+// finds them free.
+void Core::ask_kernel_to_forget() {
+  if (!kernel_cache) return;
+  std::size_t enough = table.size() - options.nodes_limit * 3 / 4;
+  table.for_each([&](Node& node) {
+    if (enough == 0 || !node.dir || &node == root || node.gone || node.dir->open_handles > 0) return;
+    const Node* parent = table.find(node.first.folder.uuid);
+    if (!parent) return;
+    kernel_cache->drop_entry(parent->ino, node.first.name);
+    enough -= std::min(enough, node.dir->size());
+  });
+  trim_floor_ = 0;
 }
 
 }  // namespace tusk::core

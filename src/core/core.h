@@ -42,6 +42,7 @@ struct Core {
   std::unordered_map<std::uint64_t, OpenFile> open_files;
   std::uint64_t next_handle = 1;
   std::function<std::string()> status_text;
+  vfs::KernelCache* kernel_cache = nullptr;
 
   // ESTALE for a number the kernel should not have, EIO for a damaged row.
   Attempt<Node*> node(Ino ino) const;
@@ -58,6 +59,8 @@ struct Core {
  private:
   bool droppable(const Node& node) const;
   bool evict_dir(Node& folder);
+  void evict_dirs();
+  void ask_kernel_to_forget();
   std::size_t trim_floor_ = 0;
 };
 

@@ -159,6 +159,8 @@ class CoreFilesystem final : public Filesystem {
   void interrupt(std::uint64_t token) override { core_.lot.interrupt(token); }
   bool wants_flush() const override { return core_.options.durability == Durability::close; }
 
+  void set_kernel_cache(KernelCache* cache) override { core_.kernel_cache = cache; }
+
   Status status() const override {
     const Txg::Facts facts = core_.txg.facts();
     return {.dirty_bytes = core_.dirty_bytes,

@@ -25,7 +25,7 @@ void ask_whole(Core& core, std::vector<FileId> ids);
 void on_whole(Core& core, Node& node, const store::InlineContent& loaded) {
   node.loads->whole_loading = false;
   int code = 0;
-  if (whole_missing(node)) {
+  if (whole_missing(node) && node.loads->whole_version == node.file.version) {
     const bool sound = loaded.data && !loaded.damaged && loaded.data->size() == node.file.size;
     if (sound) {
       Content& content = content_of(node);
@@ -82,6 +82,7 @@ void add_prefetch(Core& core, Node& node, std::vector<FileId>& ids) {
     Node* next = dir.slots()[at].node;
     if (!next || !next->is_regular() || next->file.size > kPrefetchFile || !whole_missing(*next)) continue;
     if (std::exchange(next->load_state().whole_loading, true)) continue;
+    next->loads->whole_version = next->file.version;
     ids.push_back(next->file_id());
     bytes += next->file.size;
   }
@@ -107,17 +108,21 @@ ChunkLoad* loading(Content& content, std::int64_t chunk) {
   return nullptr;
 }
 
-int take_chunks(Core& core, Node& node, store::ChunkRange range, std::vector<store::Chunk> chunks) {
+// What was written since the question is newer than the answer: those chunks are asked for again.
+int take_chunks(Core& core, Node& node, const ChunkLoad& load, std::vector<store::Chunk> chunks) {
   Content& content = *node.file.content;
+  if (load.version != node.file.version) return 0;
+  const store::ChunkRange range = load.range;
   for (store::Chunk& chunk : chunks) {
-    if (!chunk_missing(content, chunk.number) || chunk.number >= chunks_in(node.file.size)) continue;
+    if (!chunk_missing(content, chunk.number) || load.overwritten.contains(chunk.number)) continue;
+    if (chunk.number >= chunks_in(node.file.size)) continue;
     Piece& piece = content.chunks[chunk.number];
     piece.data = std::const_pointer_cast<Buffer>(chunk.data);
     core.cache.touch(node, chunk.number, piece);
   }
   const std::int64_t end = std::min(range.last, chunks_in(node.file.size));
   for (std::int64_t chunk = range.first; chunk < end; chunk++) {
-    if (!chunk_missing(content, chunk)) continue;
+    if (!chunk_missing(content, chunk) || load.overwritten.contains(chunk)) continue;
     log::error("file {} ({}): chunk {} is missing", node.id.text(), node.first.name, chunk);
     return EIO;
   }
@@ -136,15 +141,15 @@ void ask_chunks(Core& core, Node& node, store::ChunkRange range) {
                           [&core, id, range] { ask_chunks(core, *core.table.find(id), range); });
       return;
     }
+    const auto it = std::ranges::find(content.loading, range, &ChunkLoad::range);
     int code = 0;
     if (result) {
-      code = take_chunks(core, loaded, range, std::move(*result));
+      code = take_chunks(core, loaded, *it, std::move(*result));
     } else {
       code = result.error().code;
       log::error("chunks of file {} ({}) cannot be loaded: {}", id.text(), loaded.first.name,
                  result.error().what);
     }
-    const auto it = std::ranges::find(content.loading, range, &ChunkLoad::range);
     core.lot.wake(it->waiters, code);
     content.loading.erase(it);
     core.trim();
@@ -160,6 +165,7 @@ Attempt<void> load_whole(Core& core, Node& node) {
   }
   NodeLoads& loads = node.load_state();
   if (!std::exchange(loads.whole_loading, true)) {
+    loads.whole_version = node.file.version;
     std::vector<FileId> ids{node.file_id()};
     add_prefetch(core, node, ids);
     ask_whole(core, std::move(ids));
@@ -180,7 +186,7 @@ void read_ahead(Core& core, Node& node, std::int64_t first, std::int64_t last) {
     while (end < last && end - first < kChunksPerQuery && chunk_missing(content, end) && !loading(content, end)) {
       end++;
     }
-    content.loading.push_back({{first, end}, {}});
+    content.loading.push_back({{first, end}, node.file.version, {}, {}});
     ask_chunks(core, node, {first, end});
     first = end;
   }

@@ -57,6 +57,7 @@ struct FileState {
 // What is being loaded for a node, and who waits for it.
 struct NodeLoads {
   Waiters dir, whole, xattrs, links;
+  Version whole_version = 0;  // as asked for
   bool dir_loading = false, whole_loading = false, xattrs_loading = false, links_loading = false;
 };
 

@@ -75,12 +75,13 @@ void publish(Core& core, Node& node) {
     publish_chunks(file, version, group);
     if (content.hash && content.hash->length() == file.size) file.checksum = content.hash->digest();
   }
-  if (content.staged) delta_of(content).ends_staging = true;
-  content.staged = false;
+  if (std::exchange(content.staged, false)) delta_of(content).published_stages.push_back(version);
   content.sealed_bytes = 0;
   content.touched.clear();
   content.published.reset();
   content.rewritten = false;
+  // A file that nobody has open is not appended to in the same run.
+  if (node.opens == 0) content.hash.reset();
   core.txg.mark(node, kDirtyContent);
 }
 
@@ -127,9 +128,8 @@ void cut_delta(Core& core, Node& node, GroupNo number, Cut& cut) {
     content.stored_end = std::max(content.stored_end, chunk + 1);
   }
   if (delta->whole) cut.charges.push_back(std::move(delta->whole->charge));
-  if (delta->ends_staging) {
-    // Every version staged so far is published now or was dropped.
-    cut.group->stagings.push_back({node.file_id(), version, false});
+  for (const Version staged : delta->published_stages) {
+    cut.group->stagings.push_back({node.file_id(), staged, false});
   }
   const auto clean = [&](std::int64_t key, Piece& piece) {
     if (piece.dirty || piece.cached) return;

@@ -52,6 +52,7 @@ class Txg {
     std::string last_error;
   };
   Facts facts() const;
+  bool fenced() const { return fenced_; }
   bool idle() const { return !in_flight_ && open_.empty(); }
 
  private:

@@ -110,6 +110,15 @@ struct CopyRange {
   std::size_t size = 0;
 };
 
+// What the kernel remembers of the tree. Any call returns at once; the work is another thread's, as
+// the kernel may answer it with requests.
+class KernelCache {
+ public:
+  virtual ~KernelCache() = default;
+  // The kernel lets go of an entry and of what it knows below it: forget() calls follow.
+  virtual void drop_entry(Ino parent, std::string_view name) = 0;
+};
+
 class Vfs {
  public:
   virtual ~Vfs() = default;
@@ -173,6 +182,9 @@ class Vfs {
   virtual void interrupt(std::uint64_t token) = 0;
 
   virtual bool wants_flush() const = 0;
+
+  // Given once the mount is up, taken back (null) before it goes.
+  virtual void set_kernel_cache(KernelCache*) {}
 };
 
 }  // namespace tusk::vfs

@@ -7,6 +7,7 @@ namespace {
 
 Attempt<void> wait_durable(Core& core, GroupNo target) {
   if (core.txg.is_durable(target) || core.options.durability == Durability::none) return {};
+  if (core.txg.fenced()) return error(EIO);
   return wait_on(core.txg.want_durable());
 }
 
