@@ -1,0 +1,181 @@
+// The database goes away under a live mount, and comes back.
+#include <signal.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "support/fs_fixture.h"
+#include "support/fs_server.h"
+#include "support/fs_sql.h"
+
+namespace tusk::test {
+namespace {
+
+// Appends numbered lines, a file each `files` lines, until the end of the script.
+std::string numbered_lines(int lines) {
+  std::string text;
+  for (int i = 0; i < lines; i++) text += "line " + std::to_string(i) + "\n";
+  return text;
+}
+
+class OutageTest : public OwnMountTest {
+ protected:
+  void bring_up(const std::string& db_timeout = "60") {
+    server_ = std::make_unique<Server>();
+    MountSetup setup;
+    setup.database = server_->conninfo();
+    setup.args = {"--db-timeout=" + db_timeout};
+    mount_ = std::make_unique<Mount>(setup);
+  }
+  // Everything is committed, the invariants hold; what an outage makes the driver say is expected.
+  void TearDown() override {
+    if (!mount_) return;
+    server_->start();
+    expect_sound(*mount_, {"connect", "database", "server", "committed", "terminat"});
+  }
+  Path at(const std::string& name) const { return mount_->path() / name; }
+  static int sync(const Path& path) { return errno_of(::fsync(open_file(path, O_RDONLY).get())); }
+  std::string stored(const std::string& path) {
+    return Sql(server_->conninfo())
+        .value("select convert_from(tusk.content(tusk.resolve($1)), 'UTF8')", {path});
+  }
+  std::unique_ptr<Server> server_;
+  std::unique_ptr<Mount> mount_;
+};
+
+TEST_F(OutageTest, cached_reads_and_stats_go_on_without_the_server) {
+  bring_up();
+  put(at("file"), "cached");
+  make_folder(at("folder"));
+  ASSERT_EQ(sync(mount_->path()), 0);
+  server_->kill9();
+  for (int i = 0; i < 10; i++) {
+    EXPECT_EQ(get(at("file")), "cached");
+    EXPECT_EQ(stat_of(at("file")).st_size, 6);
+    EXPECT_EQ(names_in(mount_->path()), (std::vector<std::string>{"file", "folder"}));
+    EXPECT_FALSE(present(at("absent" + std::to_string(i))));
+  }
+}
+
+TEST_F(OutageTest, changes_made_meanwhile_are_committed_when_it_is_back) {
+  bring_up();
+  put(at("old"), "old");
+  ASSERT_EQ(sync(mount_->path()), 0);
+  for (const bool hard : {false, true}) {
+    hard ? server_->kill9() : server_->stop();
+    const std::string name = hard ? "killed" : "stopped";
+    put(at(name), "made while it was " + name);
+    ASSERT_EQ(::rename(at("old").c_str(), at("moved").c_str()), 0);
+    ASSERT_EQ(::rename(at("moved").c_str(), at("old").c_str()), 0);
+    Child sync_child({"sync", mount_->path()});
+    EXPECT_FALSE(eventually([&] { return !sync_child.running(); }, std::chrono::milliseconds(500)));
+    server_->start();
+    EXPECT_TRUE(sync_child.wait(std::chrono::seconds(60)).ok());
+    EXPECT_EQ(stored("/" + name), "made while it was " + name);
+  }
+  EXPECT_EQ(Sql(server_->conninfo()).number("select count(*) from tusk.files"), 3);
+}
+
+TEST_F(OutageTest, a_log_written_through_kills_has_every_line_once) {
+  bring_up();
+  constexpr int kLines = 3000;
+  Child writer({"sh", "-c",
+                "i=0; while [ $i -lt " + std::to_string(kLines) + " ]; do echo line $i >> '" +
+                    at("log").string() + "'; i=$((i+1)); [ $((i % 100)) = 0 ] && sync '" +
+                    at("log").string() + "'; done; true"});
+  for (int round = 0; round < 3; round++) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    server_->kill9();
+    server_->start();
+  }
+  EXPECT_TRUE(writer.wait(std::chrono::seconds(120)).ok()) << writer.err_so_far();
+  EXPECT_TRUE(get(at("log")) == numbered_lines(kLines));
+  ASSERT_EQ(sync(at("log")), 0);
+  EXPECT_TRUE(stored("/log") == numbered_lines(kLines));
+}
+
+TEST_F(OutageTest, connections_cut_again_and_again_lose_and_double_nothing) {
+  bring_up();
+  Child writer({"sh", "-c",
+                "i=0; while [ $i -lt 1000 ]; do echo $i > '" + mount_->path().string() +
+                    "'/f$i; i=$((i+1)); [ $((i % 50)) = 0 ] && sync '" + mount_->path().string() +
+                    "'; done; true"});
+  Sql sql(server_->conninfo());
+  for (int round = 0; round < 20; round++) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    sql.rows(
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = "
+        "'tuskfs'");
+  }
+  EXPECT_TRUE(writer.wait(std::chrono::seconds(120)).ok()) << writer.err_so_far();
+  ASSERT_EQ(sync(mount_->path()), 0);
+  EXPECT_EQ(sql.number("select count(*) from tusk.files"), 1000);
+  EXPECT_EQ(sql.number("select count(*) from tusk.files where convert_from(data, 'UTF8') = "
+                       "substr(filename, 2) || e'\\n'"),
+            1000);
+}
+
+TEST_F(OutageTest, fsync_is_eio_after_the_timeout_and_works_again_later) {
+  bring_up("2");
+  put(at("file"), "first");
+  ASSERT_EQ(sync(at("file")), 0);
+  server_->stop();
+  put(at("file"), "second");
+  EXPECT_EQ(sync(at("file")), EIO);
+  EXPECT_EQ(get(at("file")), "second");
+  server_->start();
+  EXPECT_TRUE(eventually([&] { return sync(at("file")) == 0; }));
+  EXPECT_EQ(stored("/file"), "second");
+}
+
+TEST_F(OutageTest, a_read_that_needs_the_server_is_eio_after_the_timeout) {
+  bring_up("2");
+  put(at("file"), "content");
+  mount_->remount();
+  server_->stop();
+  EXPECT_EQ(errno_of_open(at("file"), O_RDONLY), EIO);
+  server_->start();
+  EXPECT_TRUE(eventually([&] { return errno_of_open(at("file"), O_RDONLY) == 0; }));
+  EXPECT_EQ(get(at("file")), "content");
+}
+
+TEST_F(OutageTest, a_read_waits_for_the_server_within_the_timeout) {
+  bring_up();
+  const std::string bytes = pattern(5'000'000);
+  put(at("file"), bytes);
+  mount_->remount();
+  ASSERT_EQ(stat_of(at("file")).st_size, 5'000'000);
+  server_->kill9();
+  std::jthread restart([&] {
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+    server_->start();
+  });
+  EXPECT_TRUE(get(at("file")) == bytes);
+}
+
+TEST_F(OutageTest, an_unmount_that_cannot_commit_says_so_and_fails) {
+  bring_up("2");
+  put(at("file"), "never stored");
+  server_->stop();
+  put(at("file2"), "never stored");
+  EXPECT_EQ(mount_->unmount().status, 1);
+  EXPECT_FALSE(undeclared_complaints(mount_->log(), 0, {}).empty());
+}
+
+class EmbeddedOutageTest : public OwnMountTest {};
+
+TEST_F(EmbeddedOutageTest, the_private_server_comes_back_by_itself) {
+  Mount mount;
+  put(mount.path() / "before", "x");
+  ASSERT_EQ(::fsync(open_file(mount.path(), O_RDONLY).get()), 0);
+  const pid_t postmaster =
+      static_cast<pid_t>(std::stol(get(mount.data_dir() / "cluster" / "postmaster.pid")));
+  ASSERT_EQ(::kill(postmaster, SIGKILL), 0);
+  put(mount.path() / "after", "y");
+  EXPECT_EQ(::fsync(open_file(mount.path() / "after", O_RDONLY).get()), 0);
+  EXPECT_EQ(get(mount.path() / "before"), "x");
+  expect_sound(mount, {"connect", "database", "server", "committed", "terminat"});
+}
+
+}  // namespace
+}  // namespace tusk::test
