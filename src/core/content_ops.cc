@@ -173,6 +173,7 @@ Content& begin_change(Core& core, Node& node) {
 
 void to_chunks(Core& core, Node& node) {
   Content& content = begin_change(core, node);
+  core.cache.remove(content.whole);
   const SharedBytes whole = std::exchange(content.whole, Piece{}).data;
   node.file.form = Form::chunked;
   content.hash = std::make_unique<RunningHash>();
