@@ -14,20 +14,24 @@ namespace tusk::fuse {
 
 struct MountOptions {
   std::string mountpoint;
-  std::string source = "tuskfs";        // fsname=
-  std::vector<std::string> fuse_options;  // ro, allow_other, noatime, subtype=…: checked by the caller
+  std::string source = "tuskfs";  // fsname=
+  std::vector<std::string> fuse_options =
+      {};  // ro, allow_other, noatime, subtype=…: checked by the caller
 };
 
 class Session {
  public:
   // Mounts. Errors: ENOENT, ENOTDIR, EBUSY, EPERM … with a line that says what to do.
   static Result<std::unique_ptr<Session>> mount(const MountOptions&, Reactor&, vfs::Vfs&);
-  virtual ~Session() = default;  // unmounts
+  // Unmounts. Verbs that wait may be answered, to nobody, until then: let the Vfs finish first.
+  virtual ~Session() = default;
 
   // Serves requests and the reactor on the calling thread until the mount is gone or stop() was
-  // called. `idle` work (final flush) is the caller's, after it returns: 0 unmounted, else -errno.
+  // called; either way the mount is gone when it returns. What remains (the final flush) is the
+  // caller's: 0 unmounted, else -errno.
   virtual int run() = 0;
-  // Async-signal-safe: ends run() and leads to unmounting.
+  // Async-signal-safe: writes back what is mapped, unmounts (lazily, should files be open), ends
+  // run().
   virtual void stop() = 0;
 };
 

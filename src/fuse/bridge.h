@@ -1,0 +1,27 @@
+// What the request handlers share.
+#pragma once
+
+#include <cstdint>
+
+#include "fuse/lowlevel.h"
+#include "tuskfs/vfs/vfs.h"
+
+namespace tusk::fuse {
+
+struct Bridge {
+  explicit Bridge(vfs::Vfs& filesystem) : vfs(filesystem) {}
+
+  vfs::Vfs& vfs;
+  std::uint64_t last_token = 0;
+  // The request whose verb is being called; null as soon as it has been answered.
+  fuse_req_t calling = nullptr;
+
+  // FUSE_INIT as it passes: libfuse 3.14 does not know all that the kernel offers.
+  std::uint64_t init_unique = 0;
+  bool kernel_kills_no_privileges = false;
+};
+
+fuse_lowlevel_ops make_ops(bool wants_flush);
+fuse_custom_io make_io();
+
+}  // namespace tusk::fuse

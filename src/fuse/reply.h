@@ -1,0 +1,78 @@
+// Answers to the kernel, as callbacks that a verb may call at once or later.
+#pragma once
+
+#include <cerrno>
+#include <exception>
+#include <utility>
+
+#include "fuse/attr.h"
+#include "fuse/bridge.h"
+#include "tuskfs/base/log.h"
+
+namespace tusk::fuse {
+
+inline Bridge& bridge_of(fuse_req_t req) { return *static_cast<Bridge*>(fuse_req_userdata(req)); }
+
+inline Ino to_ino(fuse_ino_t ino) { return Ino{ino}; }
+inline Handle to_handle(const fuse_file_info* fi) { return Handle{fi ? fi->fh : 0}; }
+
+// A callback that answers `req`: an error by itself, a value by `answer`. Answering frees `req`,
+// also when it fails.
+template <class T, class Fn>
+vfs::Reply<T> reply_with(fuse_req_t req, Fn answer) {
+  return [req, answer = std::move(answer)](vfs::Outcome<T> outcome) mutable {
+    Bridge& bridge = bridge_of(req);
+    if (bridge.calling == req) bridge.calling = nullptr;
+    if (!outcome) {
+      fuse_reply_err(req, outcome.error().value);
+    } else if constexpr (std::is_void_v<T>) {
+      answer();
+    } else {
+      answer(std::move(*outcome));
+    }
+  };
+}
+
+inline vfs::Reply<void> reply_ok(fuse_req_t req) {
+  return reply_with<void>(req, [req] { fuse_reply_err(req, 0); });
+}
+
+inline vfs::Reply<vfs::Entry> reply_entry(fuse_req_t req) {
+  return reply_with<vfs::Entry>(req, [req](const vfs::Entry& entry) {
+    vfs::Vfs& vfs = bridge_of(req).vfs;
+    const fuse_entry_param param = to_entry(entry.attr);
+    // The caller may have given up: then the kernel does not count the lookup.
+    if (fuse_reply_entry(req, &param) != 0 && param.ino != 0) vfs.forget(entry.attr.ino, 1);
+  });
+}
+
+inline vfs::Reply<vfs::Attr> reply_attr(fuse_req_t req) {
+  return reply_with<vfs::Attr>(req, [req](const vfs::Attr& attr) {
+    const struct stat out = to_stat(attr);
+    fuse_reply_attr(req, &out, kForever);
+  });
+}
+
+// Calls a verb. While it waits, an interrupted caller is passed on to it.
+template <class Fn>
+void call_verb(fuse_req_t req, Fn&& verb) {
+  Bridge& bridge = bridge_of(req);
+  const std::uint64_t token = ++bridge.last_token;
+  bridge.calling = req;
+  try {
+    verb(bridge.vfs, to_call(req, token));
+  } catch (const std::exception& e) {
+    // Out of memory, most likely.
+    log::error("a request failed: {}", e.what());
+    if (bridge.calling == req) fuse_reply_err(req, EIO);
+    bridge.calling = nullptr;
+    return;
+  }
+  if (std::exchange(bridge.calling, nullptr) != req) return;
+  const auto interrupted = [](fuse_req_t waiting, void* data) {
+    bridge_of(waiting).vfs.interrupt(reinterpret_cast<std::uint64_t>(data));
+  };
+  fuse_req_interrupt_func(req, interrupted, reinterpret_cast<void*>(token));
+}
+
+}  // namespace tusk::fuse
