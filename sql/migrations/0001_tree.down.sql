@@ -1,0 +1,25 @@
+-- Removes the tree and everything stored in it.
+drop table tusk.xattrs;
+drop table tusk.file_links;
+drop table tusk.staging;
+drop table tusk.file_chunks;
+drop table tusk.files;
+drop table tusk.folders;
+drop table tusk.usage_pending;
+drop table tusk.mounts;
+drop table tusk.tenants;
+drop function tusk.count_folder();
+drop function tusk.count_file();
+drop function tusk.complete_file();
+drop function tusk.resolve(text, text);
+drop function tusk.path(uuid);
+drop function tusk.content(uuid);
+drop function tusk.begin_group(uuid, bigint, bigint, boolean, bigint, bigint, bigint);
+drop function tusk.delete_files(uuid[]);
+drop function tusk.share_chunks(uuid[], bigint[], bigint[], uuid[], bigint[], bigint[], bigint[]);
+drop function tusk.clear_chunks(uuid[], bigint[], bigint[]);
+drop function tusk.drop_chunks(uuid[], bigint[], bigint[], bigint[], bigint[]);
+drop function tusk.tree_lock_key(uuid);
+drop function tusk.now_ns();
+drop function tusk.ns_to_timestamp(bigint);
+drop function tusk.uuid_v7();

@@ -1,0 +1,74 @@
+-- name: load_folders
+-- One page of the subfolders of a folder, by name.
+select
+  d.id, d.parent_id, d.name, d.mode, d.uid, d.gid, d.nlink, d.atime_ns, d.mtime_ns, d.ctime_ns,
+  d.has_xattrs
+from tusk.folders d
+where d.parent_id = $1::uuid
+  and d.parent_id <> d.id
+  and d.name > $2::text
+  and d.deleted_at is null
+order by d.name
+limit $3::int8
+
+-- name: load_files
+-- One page of the files of a folder, by first name, without their content.
+select
+  f.id, f.folder_id, f.filename, f.mode, f.uid, f.gid, f.nlink, f.atime_ns, f.mtime_ns, f.ctime_ns,
+  f.has_xattrs, f.rdev, f.size_bytes, f.version, f.data is null, f.holes, f.checksum,
+  f.storage_type
+from tusk.files f
+where f.folder_id = $1::uuid
+  and f.filename > $2::text
+  and f.deleted_at is null
+order by f.filename
+limit $3::int8
+
+-- name: load_linked
+-- One page of the further names in a folder, by name, each with its file's row.
+select
+  f.id, f.folder_id, f.filename, f.mode, f.uid, f.gid, f.nlink, f.atime_ns, f.mtime_ns, f.ctime_ns,
+  f.has_xattrs, f.rdev, f.size_bytes, f.version, f.data is null, f.holes, f.checksum,
+  f.storage_type, l.file_id, l.name
+from tusk.file_links l
+left join tusk.files f
+  on f.id = l.file_id
+where l.folder_id = $1::uuid
+  and l.name > $2::text
+order by l.name
+limit $3::int8
+
+-- name: load_inline
+-- Content of many small files: a row for each that exists.
+select f.id, f.version, f.data, f.checksum, f.size_bytes
+from tusk.files f
+where f.id = any ($1::uuid[])
+
+-- name: load_chunks
+-- Content of a range of chunks as of a version: a row for each that exists, last first (the way
+-- the key's index can be walked to meet the newest version of a chunk before the older ones).
+select distinct on (c.chunk_no)
+  c.chunk_no, c.version, coalesce(c.data, s.data), c.checksum
+from tusk.file_chunks c
+left join tusk.file_chunks s
+  on s.file_id = c.src_file_id
+  and s.chunk_no = c.src_chunk_no
+  and s.version = c.src_version
+where c.file_id = $1::uuid
+  and c.chunk_no >= $2::int8
+  and c.chunk_no < $3::int8
+  and c.version between 0 and $4::int8
+  and not c.retained
+order by c.chunk_no desc, c.version desc
+
+-- name: load_xattrs
+select x.name, x.value
+from tusk.xattrs x
+where x.owner_id = $1::uuid
+order by x.name
+
+-- name: load_links
+select l.folder_id, l.name
+from tusk.file_links l
+where l.file_id = $1::uuid
+order by l.folder_id, l.name

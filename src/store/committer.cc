@@ -1,0 +1,174 @@
+#include "committer.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+
+#include "group_writer.h"
+#include "session.h"
+#include "sqlstate.h"
+#include "tuskfs/base/log.h"
+
+namespace tusk::store {
+namespace {
+
+// What is kept of groups that the server has not flushed yet; past it a group waits for the disk,
+// and all before it are safe.
+constexpr std::size_t kKeptBytes = 24u << 20;
+constexpr std::size_t kRowBytes = 300;
+
+std::int64_t number_of(const Group& group) { return static_cast<std::int64_t>(group.number); }
+
+std::size_t bytes_of(const Group& group) {
+  std::size_t sum =
+      kRowBytes * (group.files.size() + group.folders.size() + group.links_added.size());
+  for (const FileChange& change : group.files) sum += change.data ? change.data->size() : 0;
+  for (const ChunkPut& put : group.chunk_puts) sum += put.data ? put.data->size() : 0;
+  for (const XattrRow& row : group.xattrs_set) sum += row.value.size();
+  return sum;
+}
+
+}  // namespace
+
+Committer::Committer(ConnectionContext& context, std::unique_ptr<Connection> connection,
+                     const Lease& lease)
+    : context_(context),
+      connection_(std::move(connection)),
+      tenant_(lease.attached.tenant),
+      epoch_(lease.epoch),
+      last_group_(static_cast<std::int64_t>(lease.attached.last_group)) {}
+
+CommitResult Committer::commit(const std::shared_ptr<const Group>& group) {
+  if (fenced_) return {CommitState::fenced, *fenced_};
+  if (!connection_ || !connection_->alive()) {
+    connected_ = false;
+    if (auto failure = reconnect()) return failed(*group, std::move(*failure));
+    connected_ = true;
+  }
+  CommitResult result = commit_after(group);
+  if (result.state == CommitState::committed) return result;
+  if (connection_->alive() && connection_->in_transaction()) {
+    // Fails only with the connection, which the next group finds out.
+    (void)connection_->run("rollback");
+  }
+  if (!connection_->alive()) connected_ = false;
+  return failed(*group, std::move(result));
+}
+
+CommitResult Committer::failed(const Group& group, CommitResult result) {
+  if (result.state == CommitState::fenced) fenced_ = result.error;
+  if (result.state == CommitState::refused) {
+    log::error("group {} is refused: {}", number_of(group), result.error.what);
+  }
+  return result;
+}
+
+std::optional<CommitResult> Committer::reconnect() {
+  connection_.reset();
+  if (context_.before_reconnect) context_.before_reconnect();
+  auto connection = open_session(context_);
+  if (!connection) {
+    return CommitResult{CommitState::retry, {EIO, connection.error().text(), {}}};
+  }
+  const Retaken retaken = retake_tree(**connection, tenant_, epoch_);
+  if (retaken.state != CommitState::committed) return CommitResult{retaken.state, retaken.error};
+  connection_ = std::move(*connection);
+  last_group_ = retaken.last_group;
+  // Positions in the log of a server that crashed mean nothing in what it writes now.
+  for (Kept& kept : kept_) kept.written = 0;
+  log::info("connected to the database again");
+  return std::nullopt;
+}
+
+CommitResult Committer::commit_after(const std::shared_ptr<const Group>& group) {
+  const std::int64_t number = number_of(*group);
+  if (auto failure = commit_undone(number)) return std::move(*failure);
+  // In the database already: an earlier attempt of unknown end that went well.
+  if (last_group_ >= number) {
+    keep(group, group->durable);
+    return {};
+  }
+  const bool durable = group->durable || kept_bytes_ >= kKeptBytes;
+  CommitResult result = send(*group, durable);
+  if (result.state != CommitState::committed) return result;
+  last_group_ = number;
+  keep(group, durable);
+  return {};
+}
+
+// Groups that the server had committed and lost when it died.
+std::optional<CommitResult> Committer::commit_undone(std::int64_t before) {
+  while (last_group_ < before - 1) {
+    std::shared_ptr<const Group> next;
+    for (const Kept& kept : kept_) {
+      if (number_of(*kept.group) == last_group_ + 1) next = kept.group;
+    }
+    if (!next) {
+      return CommitResult{CommitState::fenced,
+                          {EIO,
+                           fmt::format("the database is at group {}, older than what it had "
+                                       "committed (restored from a backup?)",
+                                       last_group_),
+                           {}}};
+    }
+    CommitResult result = send(*next, false);
+    if (result.state != CommitState::committed) return result;
+    last_group_++;
+    log::info("group {} is committed again after the server lost it", last_group_);
+  }
+  return std::nullopt;
+}
+
+PgExpected<void> Committer::queue_group(const Group& group, bool durable) {
+  TRY(connection_->queue("begin"));
+  TRY(connection_->queue("begin_group", Params()
+                                            .add(tenant_)
+                                            .add(epoch_)
+                                            .add(number_of(group))
+                                            .add(durable)
+                                            .add(group.usage.files)
+                                            .add(group.usage.folders)
+                                            .add(group.usage.bytes)));
+  return write_rows(*connection_, group, tenant_, mime_);
+}
+
+CommitResult Committer::send(const Group& group, bool durable) {
+  auto queued = queue_group(group, durable);
+  const std::size_t commit_index = connection_->queued();
+  bool commit_sent = false;
+  if (queued) {
+    commit_sent = true;
+    queued = connection_->queue("commit");
+  }
+  Answers answers = connection_->finish();
+  if (!queued && !answers.failure) answers.failure = std::move(queued).error();
+  if (answers.results.size() > 1) note_flushed(answers.results[1].row(0));
+  // The answer to COMMIT decides, whatever befell the connection afterwards.
+  if (commit_sent && answers.results.size() > commit_index) return {};
+  const PgFailure& failure = *answers.failure;
+  const bool before_commit = answers.results.size() < commit_index && !failure.sqlstate.empty();
+  return commit_result(failure, failure.lost && commit_sent && !before_commit);
+}
+
+void Committer::note_flushed(const Row& positions) {
+  const std::int64_t flushed = positions.integer(0), written = positions.integer(1);
+  for (Kept& kept : kept_) {
+    if (kept.written == 0 && number_of(*kept.group) <= last_group_) kept.written = written;
+  }
+  while (!kept_.empty() && kept_.front().written != 0 && kept_.front().written <= flushed) {
+    kept_bytes_ -= kept_.front().bytes;
+    kept_.pop_front();
+  }
+}
+
+void Committer::keep(const std::shared_ptr<const Group>& group, bool durable) {
+  if (durable) {
+    kept_.clear();
+    kept_bytes_ = 0;
+    return;
+  }
+  kept_.push_back({group, bytes_of(*group), 0});
+  kept_bytes_ += kept_.back().bytes;
+}
+
+}  // namespace tusk::store

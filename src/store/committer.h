@@ -1,0 +1,60 @@
+// Commits groups over one connection, and keeps its word when the server dies.
+//
+// 1. A group answered `committed` is in the database for good. Groups that are not durable commit
+//    without waiting for the disk; the committer keeps them until the server's log is flushed past
+//    them, and sends again those that a crash of the server undid.
+// 2. No group is applied twice: tusk.begin_group takes each number once.
+// 3. A committer whose tree was taken by another mount never writes again.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <optional>
+
+#include "attach.h"
+#include "connection.h"
+#include "mime.h"
+
+namespace tusk::store {
+
+// Used by one thread.
+class Committer {
+ public:
+  Committer(ConnectionContext& context, std::unique_ptr<Connection> connection, const Lease& lease);
+
+  CommitResult commit(const std::shared_ptr<const Group>& group);
+  // After an exception: what the connection has in flight cannot be told.
+  void forget_connection() { connection_.reset(); }
+  // Any thread.
+  bool connected() const { return connected_.load(std::memory_order_relaxed); }
+
+ private:
+  struct Kept {
+    std::shared_ptr<const Group> group;
+    std::size_t bytes = 0;
+    std::int64_t written = 0;  // log position past its commit; 0: not known yet
+  };
+
+  std::optional<CommitResult> reconnect();
+  CommitResult commit_after(const std::shared_ptr<const Group>& group);
+  std::optional<CommitResult> commit_undone(std::int64_t before);
+  CommitResult send(const Group& group, bool durable);
+  PgExpected<void> queue_group(const Group& group, bool durable);
+  void note_flushed(const Row& positions);
+  void keep(const std::shared_ptr<const Group>& group, bool durable);
+  CommitResult failed(const Group& group, CommitResult result);
+
+  ConnectionContext& context_;
+  std::unique_ptr<Connection> connection_;
+  TenantId tenant_;
+  std::int64_t epoch_;
+  std::int64_t last_group_;  // in the database, as far as known
+  MimeTypes mime_;
+  std::deque<Kept> kept_;
+  std::size_t kept_bytes_ = 0;
+  std::atomic<bool> connected_ = true;
+  std::optional<Error> fenced_;
+};
+
+}  // namespace tusk::store

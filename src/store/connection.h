@@ -1,0 +1,119 @@
+// libpq with owners, deadlines and nothing but pipelines.
+#pragma once
+
+#include <libpq-fe.h>
+
+#include <atomic>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include "codec.h"
+#include "tuskfs/base/fd.h"
+#include "tuskfs/base/result.h"
+
+namespace tusk::store {
+
+// Why a statement, or the connection under it, failed.
+struct PgFailure {
+  bool lost = false;          // the connection is gone, whatever the server did
+  bool bad_password = false;  // asked for one that was missing or wrong
+  std::string sqlstate;       // empty when the server said nothing
+  std::string message;
+  std::string detail;
+  std::string statement;  // by name; empty for the connection itself
+
+  std::string text() const;  // one line
+};
+
+template <class T>
+using PgExpected = std::expected<T, PgFailure>;
+
+struct PgResultDeleter {
+  void operator()(PGresult* result) const { PQclear(result); }
+};
+class PgResult {
+ public:
+  explicit PgResult(PGresult* result) : result_(result) {}
+  int rows() const { return PQntuples(result_.get()); }
+  Row row(int number) const { return {result_.get(), number}; }
+  // Rows that an insert, update or delete touched.
+  std::int64_t touched() const;
+  const PGresult* get() const { return result_.get(); }
+
+ private:
+  std::unique_ptr<PGresult, PgResultDeleter> result_;
+};
+
+// How a pipeline ended: the answers before the first failure, in order.
+struct Answers {
+  std::vector<PgResult> results;
+  std::optional<PgFailure> failure;  // of statement number results.size()
+};
+
+// What the connections of one store have in common.
+struct ConnectionContext {
+  std::string conninfo;
+  std::function<void()> before_reconnect;
+  std::atomic<std::uint64_t> statements = 0;
+  Fd stop_event;  // readable once the store is being closed; may be empty
+};
+
+// One session. Used by one thread at a time.
+class Connection {
+ public:
+  static PgExpected<std::unique_ptr<Connection>> open(ConnectionContext& context);
+
+  // Sends a statement of sql/queries and returns without waiting for its answer. What it sent has
+  // left libpq's buffer, so the memory of a large group is needed once. Fails only when the
+  // connection is lost.
+  PgExpected<void> queue(std::string_view name, const Params& params = {});
+  // Statements queued since the last finish().
+  std::size_t queued() const { return statements_queued_; }
+  // Ends the pipeline and waits for all its answers.
+  Answers finish();
+  // A pipeline of one.
+  PgExpected<PgResult> run(std::string_view name, const Params& params = {});
+  // Several statements in one string, without parameters: a migration.
+  PgExpected<void> run_script(const std::string& sql);
+
+  bool alive() const { return PQstatus(conn_.get()) == CONNECTION_OK && !stalled_; }
+  bool in_transaction() const;
+  // "dbname at host:port", without secrets.
+  std::string database() const;
+
+ private:
+  struct Finish {
+    void operator()(PGconn* conn) const { PQfinish(conn); }
+  };
+  using ConnPtr = std::unique_ptr<PGconn, Finish>;
+  struct Queued {
+    const std::string* name;
+    bool prepare;
+  };
+
+  Connection(ConnectionContext& context, ConnPtr conn)
+      : context_(context), conn_(std::move(conn)) {}
+
+  PgExpected<void> flush();
+  PgExpected<void> wait(short events);
+  PgExpected<PGresult*> next_result();
+  PgFailure lost(std::string why = {});
+  void take_answer(const Queued& queued, Answers& answers);
+
+  ConnectionContext& context_;
+  ConnPtr conn_;
+  bool stalled_ = false;
+  std::vector<Queued> queued_;
+  std::size_t statements_queued_ = 0;
+  std::unordered_set<std::string_view> prepared_;   // answered
+  std::unordered_set<std::string_view> preparing_;  // in this pipeline
+};
+
+}  // namespace tusk::store

@@ -1,0 +1,215 @@
+#include "group_writer.h"
+
+#include <fmt/format.h>
+
+#include "batch.h"
+
+namespace tusk::store {
+namespace {
+
+constexpr auto kBool = ElementType::boolean;
+constexpr auto kBytes = ElementType::bytea;
+constexpr auto kInt8 = ElementType::int8;
+constexpr auto kText = ElementType::text;
+constexpr auto kUuid = ElementType::uuid;
+
+ByteSpan span_of(const SharedBytes& data) { return data ? ByteSpan(*data) : ByteSpan(); }
+
+// As PostgreSQL writes an array; arrays of arrays of different lengths do not exist.
+std::optional<std::string> holes_text(const FileRow& row) {
+  if (row.form != Form::chunked || row.holes.empty()) return std::nullopt;
+  std::string out = "{";
+  for (const ChunkRange& hole : row.holes) {
+    out += fmt::format("{}{},{}", out.size() > 1 ? "," : "", hole.first, hole.last);
+  }
+  return out + "}";
+}
+
+std::optional<ByteSpan> bytes_of(const std::optional<Checksum>& checksum) {
+  if (!checksum) return std::nullopt;
+  return ByteSpan(checksum->bytes);
+}
+
+class RowWriter {
+ public:
+  RowWriter(Connection& connection, const Group& group, TenantId tenant, MimeTypes& mime)
+      : connection_(connection), group_(group), tenant_(tenant), mime_(mime) {}
+
+  PgExpected<void> shares();
+  PgExpected<void> links(std::string_view statement, const std::vector<LinkRow>& rows);
+  template <class IdType>
+  PgExpected<void> ids(std::string_view statement, const std::vector<IdType>& rows);
+  PgExpected<void> folders();
+  PgExpected<void> updated_files();
+  PgExpected<void> upserted_files();
+  PgExpected<void> xattrs();
+  PgExpected<void> chunk_drops();
+  PgExpected<void> chunk_puts();
+  PgExpected<void> stagings();
+
+ private:
+  Connection& connection_;
+  const Group& group_;
+  TenantId tenant_;
+  MimeTypes& mime_;
+};
+
+PgExpected<void> RowWriter::shares() {
+  // One statement, as all shares are to see the chunks as they were before.
+  if (group_.chunk_shares.empty()) return {};
+  BinaryArray target(kUuid), target_first(kInt8), target_version(kInt8), source(kUuid),
+      source_first(kInt8), source_version(kInt8), count(kInt8);
+  for (const ChunkShare& share : group_.chunk_shares) {
+    target.add(share.target);
+    target_first.add(share.target_first);
+    target_version.add(share.target_version);
+    source.add(share.source);
+    source_first.add(share.source_first);
+    source_version.add(share.source_version);
+    count.add(share.count);
+  }
+  Params params;
+  for (BinaryArray* column :
+       {&target, &target_first, &target_version, &source, &source_first, &source_version, &count}) {
+    params.add_view(column->finish());
+  }
+  return connection_.queue("share_chunks", params);
+}
+
+PgExpected<void> RowWriter::links(std::string_view statement, const std::vector<LinkRow>& rows) {
+  Batch batch(connection_, statement, {kUuid, kUuid, kText});
+  for (const LinkRow& row : rows) TRY(batch.add(row.file, row.folder, std::string_view(row.name)));
+  return batch.send();
+}
+
+template <class IdType>
+PgExpected<void> RowWriter::ids(std::string_view statement, const std::vector<IdType>& rows) {
+  Batch batch(connection_, statement, {kUuid});
+  for (const IdType& row : rows) TRY(batch.add(row));
+  return batch.send();
+}
+
+PgExpected<void> RowWriter::folders() {
+  Batch batch(connection_, "upsert_folders",
+              {kUuid, kUuid, kText, kInt8, kInt8, kInt8, kInt8, kInt8, kInt8, kInt8, kBool},
+              tenant_);
+  for (const FolderRow& row : group_.folders) {
+    const Meta& m = row.meta;
+    TRY(batch.add(row.id, row.parent, std::string_view(row.name), std::int64_t{m.mode},
+                  std::int64_t{m.uid}, std::int64_t{m.gid}, std::int64_t{m.nlink}, m.atime.ns,
+                  m.mtime.ns, m.ctime.ns, m.has_xattrs));
+  }
+  return batch.send();
+}
+
+PgExpected<void> RowWriter::updated_files() {
+  Batch batch(connection_, "update_files",
+              {kUuid, kUuid, kText, kInt8, kInt8, kInt8, kInt8, kInt8, kInt8, kInt8, kBool, kInt8,
+               kInt8, kInt8, kText, kBytes, kBool, kText, kBool});
+  for (const FileChange& change : group_.files) {
+    if (change.has_content) continue;
+    const FileRow& row = change.row;
+    const Meta& m = row.meta;
+    TRY(batch.add(row.id, row.folder, std::string_view(row.name), std::int64_t{m.mode},
+                  std::int64_t{m.uid}, std::int64_t{m.gid}, std::int64_t{m.nlink}, m.atime.ns,
+                  m.mtime.ns, m.ctime.ns, m.has_xattrs, static_cast<std::int64_t>(m.rdev),
+                  static_cast<std::int64_t>(row.size), row.version, holes_text(row),
+                  bytes_of(row.checksum), change.orphan, mime_.by_name(m.mode, row.name),
+                  row.form == Form::chunked));
+  }
+  return batch.send();
+}
+
+PgExpected<void> RowWriter::upserted_files() {
+  Batch batch(connection_, "upsert_files",
+              {kUuid, kUuid, kText, kInt8, kInt8, kInt8, kInt8, kInt8, kInt8, kInt8, kBool, kInt8,
+               kInt8, kInt8, kText, kBytes, kBool, kText, kBytes},
+              tenant_);
+  for (const FileChange& change : group_.files) {
+    if (!change.has_content) continue;
+    const FileRow& row = change.row;
+    const Meta& m = row.meta;
+    const bool is_inline = row.form == Form::inline_data;
+    const ByteSpan data = span_of(change.data);
+    const std::optional<Checksum> checksum = is_inline ? checksum_of(data) : row.checksum;
+    TRY(batch.add(row.id, row.folder, std::string_view(row.name), std::int64_t{m.mode},
+                  std::int64_t{m.uid}, std::int64_t{m.gid}, std::int64_t{m.nlink}, m.atime.ns,
+                  m.mtime.ns, m.ctime.ns, m.has_xattrs, static_cast<std::int64_t>(m.rdev),
+                  static_cast<std::int64_t>(row.size), row.version, holes_text(row),
+                  bytes_of(checksum), change.orphan,
+                  mime_.by_content(m.mode, row.name, is_inline ? data : span_of(change.head)),
+                  is_inline ? std::optional(data) : std::nullopt));
+  }
+  return batch.send();
+}
+
+PgExpected<void> RowWriter::xattrs() {
+  Batch set(connection_, "set_xattrs", {kUuid, kText, kBytes});
+  for (const XattrRow& row : group_.xattrs_set) {
+    TRY(set.add(row.owner, std::string_view(row.name), ByteSpan(row.value)));
+  }
+  TRY(set.send());
+  Batch remove(connection_, "remove_xattrs", {kUuid, kText});
+  for (const XattrRow& row : group_.xattrs_removed) {
+    TRY(remove.add(row.owner, std::string_view(row.name)));
+  }
+  return remove.send();
+}
+
+PgExpected<void> RowWriter::chunk_drops() {
+  Batch batch(connection_, "drop_chunks", {kUuid, kInt8, kInt8, kInt8, kInt8});
+  for (const ChunkDrop& drop : group_.chunk_drops) {
+    TRY(batch.add(drop.file, drop.range.first, drop.range.last, std::int64_t{0}, drop.below));
+  }
+  return batch.send();
+}
+
+PgExpected<void> RowWriter::chunk_puts() {
+  Batch clear(connection_, "clear_chunks", {kUuid, kInt8, kInt8});
+  for (const ChunkPut& put : group_.chunk_puts) {
+    TRY(clear.add(put.file, put.chunk, put.version));
+  }
+  TRY(clear.send());
+  Batch batch(connection_, "put_chunks", {kUuid, kInt8, kInt8, kBytes, kBytes});
+  for (const ChunkPut& put : group_.chunk_puts) {
+    const ByteSpan data = span_of(put.data);
+    const Checksum checksum = checksum_of(data);
+    TRY(batch.add(put.file, put.chunk, put.version, ByteSpan(checksum.bytes), data));
+  }
+  return batch.send();
+}
+
+PgExpected<void> RowWriter::stagings() {
+  Batch stage(connection_, "stage", {kUuid, kInt8}, tenant_);
+  Batch unstage(connection_, "unstage", {kUuid, kInt8});
+  for (const Staging& staging : group_.stagings) {
+    TRY((staging.staged ? stage : unstage).add(staging.file, staging.version));
+  }
+  TRY(stage.send());
+  return unstage.send();
+}
+
+}  // namespace
+
+PgExpected<void> write_rows(Connection& connection, const Group& group, TenantId tenant,
+                            MimeTypes& mime) {
+  mime.start_group();
+  RowWriter writer(connection, group, tenant, mime);
+  TRY(writer.shares());
+  TRY(writer.links("remove_links", group.links_removed));
+  TRY(writer.ids("delete_files", group.files_deleted));
+  TRY(writer.ids("delete_folders", group.folders_deleted));
+  TRY(writer.ids("delete_folder_xattrs", group.folders_deleted));
+  TRY(writer.ids("vacate_files", group.files_vacated));
+  TRY(writer.ids("vacate_folders", group.folders_vacated));
+  TRY(writer.folders());
+  TRY(writer.updated_files());
+  TRY(writer.upserted_files());
+  TRY(writer.links("add_links", group.links_added));
+  TRY(writer.xattrs());
+  TRY(writer.chunk_drops());
+  TRY(writer.chunk_puts());
+  return writer.stagings();
+}
+
+}  // namespace tusk::store

@@ -1,0 +1,45 @@
+// Media types, told by name where possible: content is looked at only when the name says nothing.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "tuskfs/base/bytes.h"
+
+struct magic_set;
+
+namespace tusk::store {
+
+// Used by one thread.
+class MimeTypes {
+ public:
+  MimeTypes();  // reads /etc/mime.types where the system has it
+
+  // By the mode (inode/symlink …) or the name's extension.
+  std::optional<std::string_view> by_name(mode_t mode, std::string_view name) const;
+  // By name, else by content, of which `head` are the first bytes.
+  std::string_view by_content(mode_t mode, std::string_view name, ByteSpan head);
+  // libmagic takes 100 µs a file: only this many files of each group are worth that.
+  void start_group() { magic_left_ = kMagicPerGroup; }
+
+ private:
+  static constexpr int kMagicPerGroup = 16;
+  struct CloseMagic {
+    void operator()(magic_set* magic) const;
+  };
+
+  std::string_view by_magic(ByteSpan head);
+
+  std::unordered_map<std::string, std::string> by_extension_;
+  std::unique_ptr<magic_set, CloseMagic> magic_;
+  bool magic_failed_ = false;
+  int magic_left_ = kMagicPerGroup;
+  std::string last_;
+};
+
+}  // namespace tusk::store

@@ -1,0 +1,169 @@
+#include <sys/eventfd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "attach.h"
+#include "committer.h"
+#include "loader.h"
+#include "session.h"
+#include "sqlstate.h"
+#include "tuskfs/base/log.h"
+#include "tuskfs/store/migrate.h"
+#include "tuskfs/store/postgres.h"
+#include "worker.h"
+
+namespace tusk::store {
+namespace {
+
+// The kernel bounds how many requests wait; these bounds are for what it does not.
+constexpr std::size_t kWaitingLoads = 100'000;
+constexpr std::size_t kWaitingCommits = 16;
+
+// What a library throws on a worker thread (out of memory, above all) is an error of that call.
+template <class T>
+Result<T> guarded(std::move_only_function<Result<T>()> call) {
+  try {
+    return call();
+  } catch (const std::exception& e) {
+    log::error("cannot load: {}", e.what());
+    return fail(ENOMEM, e.what());
+  }
+}
+
+class PostgresStoreImpl final : public PostgresStore {
+ public:
+  PostgresStoreImpl(Executor& executor, std::unique_ptr<ConnectionContext> context,
+                    std::unique_ptr<Connection> connection, Lease lease, int schema_version)
+      : executor_(executor),
+        context_(std::move(context)),
+        lease_(std::move(lease)),
+        database_(connection->database()),
+        schema_version_(schema_version),
+        committer_(*context_, std::move(connection), lease_) {}
+
+  ~PostgresStoreImpl() override {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto written = ::write(context_->stop_event.get(), &one, sizeof one);
+    loads_.close();
+    commits_.close();
+  }
+
+  void start(int loaders) {
+    commits_.start("tusk-commit", [] { return std::make_unique<Nothing>(); });
+    for (int i = 0; i < std::max(loaders, 1); i++) {
+      loads_.start("tusk-load", [this] { return std::make_unique<Loader>(*context_); });
+    }
+  }
+
+  void load_folder(const FolderQuery& query, Callback<Result<FolderPage>> callback) override {
+    load<FolderPage>([query](Loader& loader) { return loader.folder(query); }, std::move(callback));
+  }
+  void load_inline(std::vector<FileId> ids,
+                   Callback<Result<std::vector<InlineContent>>> callback) override {
+    load<std::vector<InlineContent>>(
+        [ids = std::move(ids)](Loader& loader) { return loader.inline_contents(ids); },
+        std::move(callback));
+  }
+  void load_chunks(const ChunkQuery& query,
+                   Callback<Result<std::vector<Chunk>>> callback) override {
+    load<std::vector<Chunk>>([query](Loader& loader) { return loader.chunks(query); },
+                             std::move(callback));
+  }
+  void load_xattrs(Uuid owner, Callback<Result<std::vector<XattrRow>>> callback) override {
+    load<std::vector<XattrRow>>([owner](Loader& loader) { return loader.xattrs(owner); },
+                                std::move(callback));
+  }
+  void load_links(FileId file, Callback<Result<std::vector<LinkRow>>> callback) override {
+    load<std::vector<LinkRow>>([file](Loader& loader) { return loader.links(file); },
+                               std::move(callback));
+  }
+
+  void commit(std::shared_ptr<const Group> group, Callback<CommitResult> callback) override {
+    auto answer = std::make_shared<Callback<CommitResult>>(std::move(callback));
+    const bool queued = commits_.push([this, group = std::move(group), answer](Nothing&) {
+      reply(std::move(*answer), guarded_commit(group));
+    });
+    if (queued) return;
+    reply(std::move(*answer), CommitResult{CommitState::retry, {EIO, "too many groups wait", {}}});
+  }
+
+  const Attached& attached() const override { return lease_.attached; }
+
+  State state() const override {
+    return {committer_.connected(), database_, schema_version_,
+            context_->statements.load(std::memory_order_relaxed)};
+  }
+
+ private:
+  struct Nothing {};
+
+  template <class T>
+  void reply(Callback<T> callback, T value) {
+    executor_.post([callback = std::move(callback), value = std::move(value)]() mutable {
+      callback(std::move(value));
+    });
+  }
+
+  // The callback is shared with the job only because a job that is refused must still be answered.
+  template <class T>
+  void load(std::move_only_function<Result<T>(Loader&)> call, Callback<Result<T>> callback) {
+    auto answer = std::make_shared<Callback<Result<T>>>(std::move(callback));
+    const bool queued = loads_.push([this, call = std::move(call), answer](Loader& loader) mutable {
+      reply<Result<T>>(std::move(*answer), guarded<T>([&] { return call(loader); }));
+    });
+    if (!queued) reply<Result<T>>(std::move(*answer), fail(EAGAIN, "too many loads wait"));
+  }
+
+  CommitResult guarded_commit(const std::shared_ptr<const Group>& group) {
+    try {
+      return committer_.commit(group);
+    } catch (const std::exception& e) {
+      log::error("cannot commit: {}", e.what());
+      committer_.forget_connection();
+      return {CommitState::unknown, {EIO, e.what(), {}}};
+    }
+  }
+
+  Executor& executor_;
+  std::unique_ptr<ConnectionContext> context_;
+  const Lease lease_;
+  const std::string database_;
+  const int schema_version_;
+  Committer committer_;  // its commit() on the committing thread only
+  WorkQueue<Nothing> commits_{kWaitingCommits};
+  WorkQueue<Loader> loads_{kWaitingLoads};
+};
+
+Result<int> check_schema(const PostgresOptions& options) {
+  TRY_ASSIGN(const SchemaStatus status, schema_status(options.conninfo));
+  if (status.version == status.newest) return status.version;
+  return fail(EINVAL,
+              status.empty ? std::string("the database has no TuskFS schema")
+                           : fmt::format("the schema is at version {}, this TuskFS needs {}",
+                                         status.version, status.newest),
+              "run `tuskfs migrate DB up`, or mount with --migrate");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<PostgresStore>> PostgresStore::attach(const PostgresOptions& options,
+                                                             Executor& executor) {
+  TRY_ASSIGN(const int schema_version, check_schema(options));
+  auto context = std::make_unique<ConnectionContext>();
+  context->conninfo = options.conninfo;
+  context->before_reconnect = options.before_reconnect;
+  context->stop_event = Fd(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  if (!context->stop_event) {
+    return fail(errno, std::string("cannot make an eventfd: ") + std::strerror(errno));
+  }
+  TRY_ASSIGN(auto connection, open_first_session(*context));
+  TRY_ASSIGN(Lease lease, take_tree(*connection, options));
+  auto store = std::make_unique<PostgresStoreImpl>(
+      executor, std::move(context), std::move(connection), std::move(lease), schema_version);
+  store->start(options.loaders);
+  return store;
+}
+
+}  // namespace tusk::store

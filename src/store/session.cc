@@ -1,0 +1,52 @@
+#include "session.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+
+#include "sqlstate.h"
+
+namespace tusk::store {
+namespace {
+
+constexpr std::int64_t kOldestServer = 130'000;
+
+Result<void> check_server(const Row& facts) {
+  if (facts.integer(0) < kOldestServer) {
+    return fail(EPROTONOSUPPORT, fmt::format("the server is PostgreSQL {}", facts.text(1)),
+                "TuskFS needs PostgreSQL 13 or newer");
+  }
+  if (facts.text(2) != "UTF8") {
+    return fail(EINVAL, fmt::format("the database has the encoding {}", facts.text(2)),
+                "create one with: create database ... encoding 'UTF8' template template0");
+  }
+  if (facts.boolean(3)) {
+    return fail(EROFS, "the server is a standby, which takes no writes", "connect to the primary");
+  }
+  return {};
+}
+
+}  // namespace
+
+PgExpected<std::unique_ptr<Connection>> open_session(ConnectionContext& context) {
+  auto connection = Connection::open(context);
+  if (!connection) return std::unexpected(std::move(connection).error());
+  if (auto set = (*connection)->run("session_settings"); !set) {
+    return std::unexpected(std::move(set).error());
+  }
+  return std::move(*connection);
+}
+
+Result<std::unique_ptr<Connection>> open_first_session(ConnectionContext& context) {
+  auto connection = Connection::open(context);
+  if (!connection) return std::unexpected(setup_error(connection.error()));
+  // Before the settings, which an old server may not know.
+  auto facts = (*connection)->run("server_facts");
+  if (!facts) return std::unexpected(setup_error(facts.error()));
+  TRY(check_server(facts->row(0)));
+  auto set = (*connection)->run("session_settings");
+  if (!set) return std::unexpected(setup_error(set.error()));
+  return std::move(*connection);
+}
+
+}  // namespace tusk::store
