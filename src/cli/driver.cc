@@ -1,0 +1,202 @@
+#include "cli/driver.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <mutex>
+
+#include "cli/database.h"
+#include "cli/report.h"
+#include "cli/secrets.h"
+#include "cli/status_text.h"
+#include "cli/stop_signals.h"
+#include "cli/verbs.h"
+#include "tuskfs/base/log.h"
+#include "tuskfs/base/reactor.h"
+#include "tuskfs/core/filesystem.h"
+#include "tuskfs/fuse/session.h"
+#include "tuskfs/store/postgres.h"
+
+namespace tusk::cli {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kFlushRetry = 200ms;
+constexpr auto kFlushTick = 50ms;
+
+// Members in the order in which each needs those before it.
+struct Mounted {
+  Database database;
+  std::unique_ptr<Reactor> reactor;
+  std::unique_ptr<store::PostgresStore> store;
+  std::unique_ptr<core::Filesystem> filesystem;
+  std::unique_ptr<fuse::Session> session;
+};
+
+core::Options core_options(const MountRequest& request, const Database& database) {
+  core::Options options;
+  options.durability = request.durability;
+  options.atime = request.noatime ? core::AtimeMode::noatime : core::AtimeMode::relatime;
+  options.read_only = request.read_only;
+  options.db_timeout = request.db_timeout;
+  if (database.cluster == nullptr) return options;
+  options.free_bytes = [folder = database.cluster->data_dir()]() -> std::uint64_t {
+    struct statvfs disk {};
+    if (::statvfs(folder.c_str(), &disk) != 0) return 0;
+    return static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
+  };
+  return options;
+}
+
+store::PostgresOptions store_options(const MountRequest& request, const Database& database) {
+  store::PostgresOptions options;
+  options.conninfo = database.conninfo;
+  options.tenant = request.tenant;
+  options.mountpoint = request.mountpoint;
+  if (store::EmbeddedCluster* cluster = database.cluster.get()) {
+    options.before_reconnect = [cluster] {
+      if (const auto running = cluster->ensure_running(); !running)
+        log::warning("{}", one_line(running.error()));
+    };
+  }
+  return options;
+}
+
+fuse::MountOptions fuse_options(const MountRequest& request, const store::PostgresStore& store) {
+  fuse::MountOptions options;
+  options.mountpoint = request.mountpoint;
+  options.fuse_options = request.fuse_options;
+  const std::string& name = request.fsname;
+  if (!name.empty() && without_password(name, name) == name) {
+    options.source = name;
+  } else if (!request.source.embedded()) {
+    options.source = store.state().database;
+  }
+  return options;
+}
+
+Result<Mounted> set_up(const MountRequest& request) {
+  Mounted mounted;
+  TRY_ASSIGN(mounted.database, open_database(request.source));
+  TRY(prepare_schema(mounted.database.conninfo, request.migrate));
+  TRY_ASSIGN(mounted.reactor, Reactor::create());
+  TRY_ASSIGN(mounted.store, store::PostgresStore::attach(store_options(request, mounted.database),
+                                                         *mounted.reactor));
+  mounted.filesystem =
+      core::make_filesystem(*mounted.reactor, *mounted.store, mounted.store->attached(),
+                            core_options(request, mounted.database));
+  mounted.filesystem->set_status_text(
+      [&filesystem = *mounted.filesystem, &store = *mounted.store, facts = facts_of(request)] {
+        return status_text(facts, filesystem.status(), store.state());
+      });
+  TRY_ASSIGN(mounted.session, fuse::Session::mount(fuse_options(request, *mounted.store),
+                                                   *mounted.reactor, *mounted.filesystem));
+  return mounted;
+}
+
+struct Attempt {
+  bool answered = false;
+  int error = 0;
+  bool succeeded() const { return answered && error == 0; }
+};
+
+Attempt flush_once(Mounted& mounted, MonotonicTime deadline) {
+  // Shared with the answer, which may come after we have given up.
+  const auto attempt = std::make_shared<Attempt>();
+  mounted.filesystem->sync_all([attempt](vfs::Outcome<void> outcome) {
+    *attempt = {.answered = true, .error = outcome ? 0 : outcome.error().value};
+  });
+  while (!attempt->answered && mounted.reactor->now() < deadline)
+    mounted.reactor->wait_and_run(kFlushTick);
+  return *attempt;
+}
+
+void pump(Reactor& reactor, std::chrono::nanoseconds time) {
+  const MonotonicTime end = reactor.now() + time;
+  while (reactor.now() < end) reactor.wait_and_run(end - reactor.now());
+}
+
+// Tries until all is committed or the database has been given its time.
+bool flush(Mounted& mounted, std::chrono::seconds patience) {
+  const MonotonicTime deadline = mounted.reactor->now() + patience;
+  Attempt last;
+  do {
+    if (last.answered) pump(*mounted.reactor, kFlushRetry);
+    last = flush_once(mounted, deadline);
+    if (last.succeeded()) return true;
+  } while (mounted.reactor->now() < deadline);
+  const core::Status status = mounted.filesystem->status();
+  const char* reason = last.answered ? std::strerror(last.error) : "the database did not answer";
+  log::error("unmounted with {} bytes in {} files and folders not committed: {}",
+             status.dirty_bytes, status.dirty_inodes,
+             status.last_error.empty() ? reason : status.last_error);
+  return false;
+}
+
+// Mapped pages that a process has changed are still the kernel's: asks for them while we serve.
+void write_back_mappings(const std::string& mountpoint) {
+  const Fd root(::open(mountpoint.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (root) ::syncfs(root.get());
+}
+
+// Lets the signals' thread reach the session for as long as there is one.
+class Stopper {
+ public:
+  explicit Stopper(fuse::Session& session) : session_(&session) {}
+  void stop() {
+    const std::scoped_lock lock(mutex_);
+    if (session_ != nullptr) session_->stop();
+  }
+  void forget_session() {
+    const std::scoped_lock lock(mutex_);
+    session_ = nullptr;
+  }
+
+ private:
+  std::mutex mutex_;
+  fuse::Session* session_;  // guarded by mutex_
+};
+
+int serve(Mounted& mounted, const MountRequest& request, StopSignals& signals) {
+  Stopper stopper(*mounted.session);
+  signals.watch([&stopper, mountpoint = request.mountpoint] {
+    log::info("told to stop: unmounting {}", mountpoint);
+    // Bounded by the session's own waits: what it cannot write in db_timeout it refuses.
+    write_back_mappings(mountpoint);
+    stopper.stop();
+  });
+  const int ended = mounted.session->run();
+  const bool flushed = flush(mounted, request.db_timeout);
+  stopper.forget_session();
+  mounted.session.reset();  // frees a thread that still waits for an answer
+  signals.end();
+  log::info("unmounted {}", request.mountpoint);
+  if (ended != 0) log::error("serving {} ended: {}", request.mountpoint, std::strerror(-ended));
+  return ended == 0 && flushed ? kDone : kFailed;
+}
+
+}  // namespace
+
+int drive(const MountRequest& request, Daemon& daemon) {
+  auto signals = StopSignals::block(!daemon.detached());
+  if (!signals) {
+    daemon.failed(signals.error());
+    return kFailed;
+  }
+  auto mounted = set_up(request);
+  if (!mounted) {
+    daemon.failed(without_password(mounted.error(), request.source.database));
+    return kFailed;
+  }
+  log::info("mounted {} on {}", mounted->store->state().database, request.mountpoint);
+  daemon.ready();
+  return serve(*mounted, request, *signals);
+}
+
+}  // namespace tusk::cli

@@ -1,0 +1,56 @@
+// What the command line asks for.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "tuskfs/base/log.h"
+#include "tuskfs/core/options.h"
+
+namespace tusk::cli {
+
+// Where a tree is kept: a database by its conninfo or URI, or the embedded cluster of a folder.
+struct Source {
+  std::string database;  // empty: embedded; may hold a password
+  std::string data_dir;  // empty: store::default_data_dir()
+  bool embedded() const { return database.empty(); }
+};
+
+struct MountRequest {
+  Source source;
+  std::string mountpoint;
+  bool foreground = false;
+  bool migrate = false;
+  core::Durability durability = core::Durability::fsync;
+  std::string tenant = "default";
+  std::chrono::seconds db_timeout{60};
+  std::string log_file;
+  log::Level log_level = log::Level::info;
+  std::string fsname;  // empty: derived from the source
+  bool read_only = false;
+  bool noatime = false;
+  std::vector<std::string> fuse_options;  // for libfuse, checked
+};
+
+struct UmountRequest {
+  std::string mountpoint;
+};
+
+struct DsnRequest {
+  std::string data_dir;
+};
+
+struct StatusRequest {
+  std::string mountpoint;  // empty: all
+  bool json = false;
+};
+
+enum class MigrateAction { up, down, status };
+struct MigrateRequest {
+  Source source;
+  MigrateAction action = MigrateAction::status;
+  int to = -1;
+};
+
+}  // namespace tusk::cli

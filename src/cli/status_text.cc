@@ -1,0 +1,73 @@
+#include "cli/status_text.h"
+
+#include <fmt/chrono.h>
+#include <unistd.h>
+
+#include <array>
+#include <nlohmann/json.hpp>
+
+namespace tusk::cli {
+namespace {
+
+const char* name_of(core::Durability durability) {
+  switch (durability) {
+    case core::Durability::fsync:
+      return "fsync";
+    case core::Durability::close:
+      return "close";
+    case core::Durability::none:
+      return "none";
+  }
+  return "";
+}
+
+}  // namespace
+
+MountFacts facts_of(const MountRequest& request) {
+  std::array<char, 256> host{};
+  ::gethostname(host.data(), host.size() - 1);
+  return {.pid = ::getpid(),
+          .host = host.data(),
+          .mountpoint = request.mountpoint,
+          .data_dir = request.source.embedded() ? request.source.data_dir : "",
+          .tenant = request.tenant,
+          .durability = name_of(request.durability),
+          .read_only = request.read_only};
+}
+
+std::string iso_time(WallTime time) {
+  if (time.ns == 0) return {};
+  const std::time_t seconds = time.ns / 1'000'000'000;
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(seconds),
+                     time.ns / 1'000'000 % 1000);
+}
+
+std::string status_text(const MountFacts& facts, const core::Status& core,
+                        const store::PostgresStore::State& store) {
+  const nlohmann::ordered_json status = {
+      {"mountpoint", facts.mountpoint},
+      {"pid", facts.pid},
+      {"host", facts.host},
+      {"program_version", TUSKFS_VERSION},
+      {"database", store.database},
+      {"data_dir", facts.data_dir},
+      {"connected", store.connected},
+      {"schema_version", store.schema_version},
+      {"tenant", facts.tenant},
+      {"durability", facts.durability},
+      {"read_only", facts.read_only},
+      {"dirty_bytes", core.dirty_bytes},
+      {"dirty_inodes", core.dirty_inodes},
+      {"cached_inodes", core.cached_inodes},
+      {"cached_bytes", core.cached_bytes},
+      {"group_committed", core.group_committed},
+      {"group_durable", core.group_durable},
+      {"last_commit", iso_time(core.last_commit)},
+      {"last_error", core.last_error},
+      {"statements", store.statements},
+  };
+  // Names of files may be in an error's text; they are UTF-8, but errors of a server need not be.
+  return status.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+}  // namespace tusk::cli

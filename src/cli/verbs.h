@@ -1,0 +1,18 @@
+// The verbs of the command line. Each prints what it has to say and returns the exit status.
+#pragma once
+
+#include "cli/requests.h"
+
+namespace tusk::cli {
+
+inline constexpr int kDone = 0;
+inline constexpr int kFailed = 1;
+inline constexpr int kUsage = 2;
+
+int mount(MountRequest request);
+int umount(const UmountRequest& request);
+int dsn(const DsnRequest& request);
+int status(const StatusRequest& request);
+int migrate(const MigrateRequest& request);
+
+}  // namespace tusk::cli
