@@ -162,7 +162,10 @@ void write(fuse_req_t req, fuse_ino_t ino, const char* bytes, std::size_t size, 
            fuse_file_info* fi) {
   call_verb(req, [&](vfs::Vfs& vfs, const vfs::Call& call) {
     const ByteSpan data(reinterpret_cast<const std::uint8_t*>(bytes), size);
-    vfs.write(call, to_ino(ino), to_handle(fi), static_cast<std::uint64_t>(offset), data,
+    // A page written back from a map goes to its own place, also when the kernel lends it a handle
+    // that appends.
+    const Handle handle = fi->writepage ? Handle{} : to_handle(fi);
+    vfs.write(call, to_ino(ino), handle, static_cast<std::uint64_t>(offset), data,
               reply_with<std::size_t>(
                   req, [req](std::size_t written) { fuse_reply_write(req, written); }));
   });
