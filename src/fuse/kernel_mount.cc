@@ -91,6 +91,10 @@ Result<void> check_rights(const MountOptions& options) {
     return fail(ENOENT, "/dev/fuse is missing",
                 "load it with: modprobe fuse; a container needs --device /dev/fuse");
   }
+  if (::access("/dev/fuse", R_OK | W_OK) != 0) {
+    return fail(EACCES, "this user may not open /dev/fuse",
+                "as root: chmod 666 /dev/fuse, as udev does");
+  }
   if (::geteuid() == 0) return {};
   if (!in_path("fusermount3")) {
     return fail(ENOENT, "fusermount3 is missing, and only root can mount without it",

@@ -15,8 +15,8 @@ namespace tusk::fuse {
 struct MountOptions {
   std::string mountpoint;
   std::string source = "tuskfs";  // fsname=
-  std::vector<std::string> fuse_options =
-      {};  // ro, allow_other, noatime, subtype=…: checked by the caller
+  // ro, allow_other, noatime, subtype=…: checked by the caller.
+  std::vector<std::string> fuse_options = {};
 };
 
 class Session {
