@@ -112,10 +112,13 @@ void drop_pieces(Core& core, Content& content, std::int64_t from, std::int64_t t
   content.chunks.erase(first, last);
 }
 
-void shrink_piece(Core& core, Piece& piece, std::size_t size) {
-  if (piece.data->size() <= size) return;
-  writable(core, piece).resize(size);
-  charge(core, piece);
+// A chunk in memory ends earlier; one that is shorter already stays as it is stored.
+void shrink_chunk(Core& core, Content& content, std::int64_t chunk, std::size_t size) {
+  const auto it = content.chunks.find(chunk);
+  if (it == content.chunks.end() || it->second.data->size() <= size) return;
+  writable(core, it->second).resize(size);
+  charge(core, it->second);
+  touch(content, chunk, chunk + 1);
 }
 
 void reset_to_empty(Core& core, Node& node) {
@@ -253,10 +256,7 @@ Attempt<void> truncate_content(Core& core, Node& node, std::uint64_t size) {
     drop_pieces(core, content, end, INT64_MAX);
     content.holes.remove(end, INT64_MAX);
     touch(content, end, std::max(chunks_in(file.size), content.stored_end));
-    if (const auto last = content.chunks.find(end - 1); last != content.chunks.end() && size % kChunkBytes != 0) {
-      shrink_piece(core, last->second, size % kChunkBytes);
-      touch(content, end - 1, end);
-    }
+    if (size % kChunkBytes != 0) shrink_chunk(core, content, end - 1, size % kChunkBytes);
   } else {
     content.holes.add(chunks_in(file.size), end);
   }

@@ -6,6 +6,12 @@
 #include "core/content_ops.h"
 
 namespace tusk::core {
+namespace {
+
+// A folder just loaded must stay until those who waited for it have been served.
+constexpr auto kKeepDir = std::chrono::seconds(1);
+
+}  // namespace
 
 Core::Core(Executor& executor_in, store::Store& store_in, const store::Attached& attached,
            const Options& options_in)
@@ -73,7 +79,7 @@ void Core::release_if_unused(Node& node) {
 
 bool Core::evict_dir(Node& folder) {
   if (folder.dirty != 0 || !txg.is_committed(folder.group) || folder.dir->open_handles > 0) return false;
-  if (folder.loads && folder.loads->dir_loading) return false;
+  if (executor.now() - folder.dir->used < kKeepDir) return false;
   for (const auto& slot : folder.dir->slots()) {
     if (slot.node && !droppable(*slot.node)) return false;
   }
@@ -84,6 +90,15 @@ bool Core::evict_dir(Node& folder) {
     release_if_unused(*slot.node);
   }
   return true;
+}
+
+void Core::trim_soon() {
+  const bool due = cache.bytes() > options.cache_limit || table.size() > options.nodes_limit;
+  if (!due || std::exchange(trim_posted_, true)) return;
+  executor.post([this] {
+    trim_posted_ = false;
+    trim();
+  });
 }
 
 void Core::trim() {

@@ -54,14 +54,17 @@ struct Core {
   // Drops what nothing needs any more (see the invariants of Node).
   void release_if_unused(Node& node);
   // Lets go of folders and contents that are clean and not in use when too much is in memory.
-  void trim();
+  // Runs after those who were just woken: what they waited for must still be there.
+  void trim_soon();
 
  private:
+  void trim();
   bool droppable(const Node& node) const;
   bool evict_dir(Node& folder);
   void evict_dirs();
   void ask_kernel_to_forget();
   std::size_t trim_floor_ = 0;
+  bool trim_posted_ = false;
 };
 
 }  // namespace tusk::core

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "tuskfs/base/executor.h"
+
 namespace tusk::core {
 
 struct Node;
@@ -36,6 +38,7 @@ class Dir {
   void compact();
 
   std::uint32_t open_handles = 0;
+  MonotonicTime used{};  // when a verb last worked in it
   // Where the last content missing from memory was asked for, and how many to load next time.
   std::size_t prefetch_position = 0;
   std::size_t prefetch_count = 1;

@@ -64,7 +64,7 @@ void ask_whole(Core& core, std::vector<FileId> ids) {
       if (Node* node = core.table.find(loaded.file.uuid)) on_whole(core, *node, loaded);
     }
     for (const FileId id : asked) on_whole(core, *core.table.find(id.uuid), {id, 0, nullptr});
-    core.trim();
+    core.trim_soon();
   });
 }
 
@@ -152,7 +152,7 @@ void ask_chunks(Core& core, Node& node, store::ChunkRange range) {
     }
     core.lot.wake(it->waiters, code);
     content.loading.erase(it);
-    core.trim();
+    core.trim_soon();
   });
 }
 

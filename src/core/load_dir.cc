@@ -106,7 +106,7 @@ void ask_page(Core& core, std::shared_ptr<DirLoad> load, std::string after);
 void finish(Core& core, Node& folder, int code) {
   folder.loads->dir_loading = false;
   core.lot.wake(folder.loads->dir, code);
-  core.trim();
+  core.trim_soon();
 }
 
 void abandon(Core& core, DirLoad& load) {
@@ -132,6 +132,7 @@ void on_page(Core& core, std::shared_ptr<DirLoad> load, const std::string& after
   PageReader(core, folder, *load->dir).read(*page);
   if (!page->next_after.empty()) return ask_page(core, load, page->next_after);
   folder.dir = std::move(load->dir);
+  folder.dir->used = core.executor.now();
   std::uint32_t subfolders = 0;
   for (const auto& slot : folder.dir->slots()) subfolders += slot.node->is_folder;
   folder.meta.nlink = 2 + subfolders;
@@ -148,7 +149,10 @@ void ask_page(Core& core, std::shared_ptr<DirLoad> load, std::string after) {
 }  // namespace
 
 Attempt<void> load_dir(Core& core, Node& folder) {
-  if (folder.dir) return {};
+  if (folder.dir) {
+    folder.dir->used = core.executor.now();
+    return {};
+  }
   if (folder.gone) return error(ENOENT);
   NodeLoads& loads = folder.load_state();
   if (!std::exchange(loads.dir_loading, true)) {

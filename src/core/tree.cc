@@ -173,8 +173,18 @@ void keep_stored_name(Node& node) {
   if (node.stored && !node.stored_name) node.stored_name = node.first;
 }
 
+bool drop_xattr(Core& core, Node& node, std::string_view name) {
+  const auto it = node.xattrs->values.find(name);
+  if (it == node.xattrs->values.end()) return false;
+  node.xattrs->values.erase(it);
+  node.xattrs->changed.insert_or_assign(std::string(name), false);
+  node.meta.has_xattrs = !node.xattrs->values.empty();
+  core.txg.mark(node, kDirtyRow | kDirtyXattrs);
+  return true;
+}
+
 mode_t without_setid(mode_t mode) {
-  if (!S_ISREG(mode)) return mode;
+  if (S_ISDIR(mode)) return mode;
   mode &= ~mode_t{S_ISUID};
   // Set-gid without group execution once meant mandatory locking: it stays.
   if (mode & S_IXGRP) mode &= ~mode_t{S_ISGID};
@@ -183,6 +193,8 @@ mode_t without_setid(mode_t mode) {
 
 void note_modified(Core& core, const vfs::Call& call, Node& node) {
   node.meta.mtime = node.meta.ctime = core.now();
+  // File capabilities do not outlive the bytes they were given to.
+  if (node.meta.has_xattrs && node.xattrs) drop_xattr(core, node, "security.capability");
   const mode_t mode = call.uid == 0 ? node.meta.mode : without_setid(node.meta.mode);
   if (mode != node.meta.mode) {
     node.meta.mode = mode;

@@ -37,7 +37,9 @@ void keep_stored_name(Node& node);
 
 // Set-id bits that a change by an unprivileged caller takes away.
 mode_t without_setid(mode_t mode);
-// A write or truncation happened: times and set-id bits.
+// False: there is none of this name. The attributes are loaded.
+bool drop_xattr(Core& core, Node& node, std::string_view name);
+// A write or truncation happened: times, set-id bits and file capabilities.
 void note_modified(Core& core, const vfs::Call& call, Node& node);
 
 }  // namespace tusk::core

@@ -128,7 +128,7 @@ void Txg::on_committed() {
   }
   core_.lot.wake(commit_waiters_);
   core_.lot.wake(durable_waiters_);
-  core_.trim();
+  core_.trim_soon();
   if (durable_wanted_) cut_soon();
   if (!open_.empty() && cut_due_ != MonotonicTime::max()) {
     const MonotonicTime now = core_.executor.now();

@@ -31,7 +31,7 @@ void note_read(Core& core, Node& node) {
 
 void note_position(Core& core, Node& node, std::uint64_t offset, std::uint64_t size) {
   if (node.file.form == store::Form::inline_data) return;
-  Content& content = *node.file.content;
+  Content& content = content_of(node);
   const std::int64_t first = chunk_of(offset), next = chunks_in(offset + size);
   const bool sequential = first <= content.next_read_chunk && first + 1 >= content.next_read_chunk;
   content.next_read_chunk = next;
@@ -120,6 +120,7 @@ Attempt<std::size_t> write(Core& core, const vfs::Call& call, Ino ino, Handle ha
   const auto open_file = core.open_files.find(static_cast<std::uint64_t>(handle));
   if (open_file != core.open_files.end() && open_file->second.flags & O_APPEND) offset = node->file.size;
   if (offset + data.size() > kMostBytes) return error(EFBIG);
+  if (node->meta.has_xattrs) ATTEMPT(load_xattrs(core, *node));
   ATTEMPT(write_content(core, *node, offset, data));
   note_modified(core, call, *node);
   return data.size();

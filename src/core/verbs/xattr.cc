@@ -26,22 +26,21 @@ ByteSpan bytes_of(std::string_view text) {
 Attempt<Node*> node_with_xattrs(Core& core, Ino ino, std::string_view name) {
   ATTEMPT_ASSIGN(Node * node, core.node(ino));
   if (!is_supported(name)) return error(EOPNOTSUPP);
+  if (name.ends_with('.')) return error(EINVAL);  // a namespace alone is no name
   ATTEMPT(load_xattrs(core, *node));
   return node;
 }
 
-void note_changed(Core& core, Node& node, std::string_view name, bool set) {
-  node.xattrs->changed.insert_or_assign(std::string(name), set);
-  node.meta.has_xattrs = !node.xattrs->values.empty();
+void set(Core& core, Node& node, std::string_view name, ByteSpan value) {
+  node.xattrs->values.insert_or_assign(std::string(name), Buffer(value.begin(), value.end()));
+  node.xattrs->changed.insert_or_assign(std::string(name), true);
+  node.meta.has_xattrs = true;
   node.meta.ctime = core.now();
   core.txg.mark(node, kDirtyRow | kDirtyXattrs);
 }
 
 void remove(Core& core, Node& node, std::string_view name) {
-  const auto it = node.xattrs->values.find(name);
-  if (it == node.xattrs->values.end()) return;
-  node.xattrs->values.erase(it);
-  note_changed(core, node, name, false);
+  if (drop_xattr(core, node, name)) node.meta.ctime = core.now();
 }
 
 // An access ACL sets the mode; one that says no more than the mode is not kept.
@@ -56,8 +55,7 @@ Attempt<void> set_access_acl(Core& core, const vfs::Call& call, Node& node, Byte
     remove(core, node, kAclAccess);
     return {};
   }
-  node.xattrs->values.insert_or_assign(kAclAccess, Buffer(value.begin(), value.end()));
-  note_changed(core, node, kAclAccess, true);
+  set(core, node, kAclAccess, value);
   return {};
 }
 
@@ -77,8 +75,7 @@ Attempt<void> setxattr(Core& core, const vfs::Call& call, Ino ino, std::string_v
     if (!node->is_folder) return error(EACCES);
     if (!Acl::parse(value)) return error(EINVAL);
   }
-  node->xattrs->values.insert_or_assign(std::string(name), Buffer(value.begin(), value.end()));
-  note_changed(core, *node, name, true);
+  set(core, *node, name, value);
   return {};
 }
 

@@ -1,0 +1,91 @@
+// A Store in memory, with the meaning of the PostgreSQL one and a will of its own: it answers when it
+// is told to, and may fail, or commit and say that it does not know.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <tuple>
+
+#include "tuskfs/base/executor.h"
+#include "tuskfs/store/store.h"
+
+namespace tusk::testing {
+
+// How a pending commit ends.
+enum class Verdict { commit, commit_but_unknown, lose_and_unknown, retry, disk_full };
+
+class MemStore final : public store::Store {
+ public:
+  explicit MemStore(Executor& executor);
+
+  // A mount takes the tree: orphans and what was staged ahead are purged.
+  store::Attached attach();
+
+  void load_folder(const store::FolderQuery&, store::Callback<Result<store::FolderPage>>) override;
+  void load_inline(std::vector<FileId>,
+                   store::Callback<Result<std::vector<store::InlineContent>>>) override;
+  void load_chunks(const store::ChunkQuery&, store::Callback<Result<std::vector<store::Chunk>>>) override;
+  void load_xattrs(Uuid owner, store::Callback<Result<std::vector<store::XattrRow>>>) override;
+  void load_links(FileId, store::Callback<Result<std::vector<store::LinkRow>>>) override;
+  void commit(std::shared_ptr<const store::Group>, store::Callback<store::CommitResult>) override;
+
+  // Nothing is answered before it is stepped; `automatic` answers everything at once.
+  bool automatic = false;
+  std::size_t pending_loads() const { return loads_.size(); }
+  bool pending_commit() const { return commit_ != nullptr; }
+  // Answers the i-th pending load; `connected` false: ENOTCONN.
+  void step_load(std::size_t i, bool connected = true);
+  void step_commit(Verdict verdict);
+  // The driver died: nothing pending will be answered.
+  void forget_pending();
+  // The server died: groups that were not durable may be gone, from `keep` of them on.
+  std::size_t undurable_groups() const { return undurable_.size(); }
+  void lose_undurable(std::size_t keep);
+
+  // As tusk.content(): what a SQL client reads.
+  std::optional<Buffer> content(FileId id) const;
+  const std::map<FileId, store::FileRow>& files() const { return state_.files; }
+  const std::map<FolderId, store::FolderRow>& folders() const { return state_.folders; }
+  const std::map<std::pair<FolderId, std::string>, FileId>& links() const { return state_.links; }
+  bool is_orphan(FileId id) const { return state_.orphans.contains(id); }
+  // Invariants that sql/checks have; empty: all hold.
+  std::string check() const;
+
+ private:
+  using ChunkKey = std::tuple<FileId, std::int64_t, Version>;
+  struct State {
+    std::map<FolderId, store::FolderRow> folders;
+    std::map<FileId, store::FileRow> files;
+    std::map<FileId, SharedBytes> data;
+    std::set<FileId> orphans;
+    std::map<std::pair<FolderId, std::string>, FileId> links;
+    std::map<std::pair<Uuid, std::string>, Buffer> xattrs;
+    std::map<ChunkKey, SharedBytes> chunks;
+    std::set<std::pair<FileId, Version>> staged;
+    store::Usage usage;
+    std::int64_t last_group = 0;
+  };
+  struct PendingCommit {
+    std::shared_ptr<const store::Group> group;
+    store::Callback<store::CommitResult> callback;
+  };
+
+  void answer(std::move_only_function<void(bool connected)> load);
+  void apply(State& state, const store::Group& group) const;
+  static void delete_file(State& state, FileId id);
+  static void drop_chunks(State& state, const store::ChunkDrop& drop);
+  static SharedBytes newest(const State& state, FileId id, std::int64_t chunk, Version version);
+
+  Executor& executor_;
+  State state_;
+  State durable_;
+  std::deque<std::shared_ptr<const store::Group>> undurable_;
+  std::deque<std::move_only_function<void(bool)>> loads_;
+  std::unique_ptr<PendingCommit> commit_;
+  FolderId root_;
+};
+
+}  // namespace tusk::testing
