@@ -136,20 +136,30 @@ class World {
     return (*out)->attr.ino;
   }
 
+  // TUSKFS_TRACE=1 tells a schedule's operations as they end.
+  template <class T>
+  void trace(const std::string& what, const vfs::Outcome<T>& outcome) {
+    static const bool kTrace = std::getenv("TUSKFS_TRACE");
+    if (!kTrace) return;
+    std::fprintf(stderr, "%s: %d (state %zu)\n", what.c_str(), outcome ? 0 : outcome.error().value,
+                 forgotten_ + past_.size() - 1);
+  }
+
   template <class T>
   void expect(const std::optional<vfs::Outcome<T>>& out, int code, const std::string& what) {
-    if (std::getenv("TUSKFS_TRACE")) std::fprintf(stderr, "%s: %d\n", what.c_str(), out && !*out ? out->error().value : 0);
+    if (out) trace(what, *out);
     ASSERT_TRUE(out) << what << ", seed " << seed_;
     ASSERT_EQ(*out ? 0 : out->error().value, code) << what << ", seed " << seed_;
   }
 
-  // The tree may have changed, and `node` with it.
-  void remember(int node = 0) {
+  // The tree may have changed, and `nodes` with it.
+  void remember(const std::vector<int>& nodes) {
     std::string now = model_.published();
     if (now == past_.back().published) return;
     past_.push_back({std::move(now), model_});
-    changed_[node] = forgotten_ + past_.size() - 1;
+    for (const int node : nodes) changed_[node] = forgotten_ + past_.size() - 1;
   }
+  void remember(int node = 0) { remember(std::vector<int>{node}); }
   // Nothing before the state of this number may come back.
   void forget_before(std::size_t number) {
     for (; forgotten_ < number; forgotten_++) past_.pop_front();
@@ -222,6 +232,7 @@ class World {
     fs_->release(file.ino, file.handle);
     model_.publish(file.node);
     remember(file.node);
+    trace<void>("close node " + std::to_string(file.node), {});
   }
   void do_close() {
     if (!open_.empty()) close(static_cast<std::size_t>(pick(static_cast<int>(open_.size()))));
@@ -233,12 +244,14 @@ class World {
     std::optional<vfs::Outcome<void>> out;
     // fsync of a file keeps its last change and all before it; of a folder, everything.
     const bool everything = pick(3) == 0;
-    if (everything) {
-      for (const Open& open : open_) model_.publish(open.node);
-    } else {
-      model_.publish(file.node);
+    // One state for all that is published at one moment, each file changed by it.
+    std::vector<int> published;
+    for (const Open& open : open_) {
+      const ModelNode& node = model_.at(open.node);
+      if ((everything || open.node == file.node) && *node.published != *node.current) published.push_back(open.node);
     }
-    remember(file.node);
+    for (const int node : published) model_.publish(node);
+    remember(published);
     const std::size_t synced = everything ? forgotten_ + past_.size() - 1 : changed_[file.node];
     if (everything) {
       fs_->fsyncdir({}, kRootIno, into(out));
@@ -247,6 +260,7 @@ class World {
     }
     settle(out);
     ASSERT_TRUE(out);
+    trace((everything ? "fsync all" : "fsync node " + std::to_string(file.node)) + " up to " + std::to_string(synced), *out);
     if (!*out) {
       ASSERT_EQ(out->error().value, ENOSPC) << "seed " << seed_;
       return;
