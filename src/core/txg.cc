@@ -13,6 +13,9 @@ namespace {
 // How long the first change of a group waits for company: long enough that a busy writer fills
 // groups of hundreds of rows, short enough that SQL sees a closed file at once.
 constexpr auto kGroupDelay = std::chrono::milliseconds(25);
+// Groups that nobody waits for commit without waiting for the disk; at the latest after this time one
+// does wait, and all before it are as safe.
+constexpr auto kSettle = std::chrono::milliseconds(700);
 constexpr int kMostBackoff = 10;  // retry intervals
 constexpr std::uint8_t kLazyBits = kDirtyLazy;
 
@@ -126,6 +129,7 @@ void Txg::on_committed() {
   for (Node* node : std::exchange(in_flight_nodes_, {})) {
     if (node->dirty == 0) core_.release_if_unused(*node);
   }
+  settle_later();
   core_.lot.wake(commit_waiters_);
   core_.lot.wake(durable_waiters_);
   core_.trim_soon();
@@ -134,6 +138,14 @@ void Txg::on_committed() {
     const MonotonicTime now = core_.executor.now();
     arm(cut_due_ > now ? cut_due_ - now : std::chrono::nanoseconds(0));
   }
+}
+
+void Txg::settle_later() {
+  if (is_durable(committed_) || std::exchange(settling_, true)) return;
+  core_.executor.after(kSettle, [this] {
+    settling_ = false;
+    if (!is_durable(committed_)) want_durable();
+  });
 }
 
 void Txg::on_failed(const store::CommitResult& result) {

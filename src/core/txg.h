@@ -62,6 +62,7 @@ class Txg {
   void on_result(store::CommitResult result);
   void on_committed();
   void on_failed(const store::CommitResult& result);
+  void settle_later();
   void relieve();
   void arm_publishing();
   void publish_due();
@@ -85,6 +86,7 @@ class Txg {
   Waiters commit_waiters_;
   std::vector<std::pair<MonotonicTime, Uuid>> unpublished_;  // in order of time
   bool publishing_armed_ = false;
+  bool settling_ = false;
   WallTime last_commit_;
   std::string last_error_;
 };
