@@ -193,7 +193,7 @@ PgExpected<void> RowWriter::stagings() {
 
 PgExpected<void> write_rows(Connection& connection, const Group& group, TenantId tenant,
                             MimeTypes& mime) {
-  mime.start_group();
+  mime.start_group(std::chrono::steady_clock::now());
   RowWriter writer(connection, group, tenant, mime);
   TRY(writer.shares());
   TRY(writer.links("remove_links", group.links_removed));
