@@ -5,6 +5,7 @@
 // TUSKFS_SEED=n replays one schedule; TUSKFS_SCHEDULES=n runs so many.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/falloc.h>
 #include <sys/stat.h>
 
 #include <cstdlib>
@@ -167,7 +168,7 @@ class World {
 
   void step() {
     for (int i = pick(4); i > 0; i--) turn();
-    switch (pick(16)) {
+    switch (pick(17)) {
       case 0:
       case 1:
       case 2: return do_create();
@@ -183,6 +184,7 @@ class World {
       case 12: return do_truncate();
       case 13: return do_read();
       case 14: return do_chmod();
+      case 15: return do_zero();
       default: return pick(8) == 0 ? crash() : pick(2) ? do_rmdir() : do_copy();
     }
   }
@@ -351,6 +353,23 @@ class World {
     settle(out);
     expect(out, 0, "truncate node " + std::to_string(file.node) + " to " + std::to_string(size));
     model_.truncate(file.node, size);
+  }
+
+  void do_zero() {
+    if (open_.empty()) return;
+    const Open file = any(open_);
+    const std::size_t size = model_.at(file.node).current->size();
+    const std::size_t places[] = {0, 100, 65'530, 65'536};
+    const std::size_t lengths[] = {10, 3000, 65'536, 140'000};
+    const std::size_t offset = places[pick(4)], length = lengths[pick(4)];
+    const int mode = pick(2) ? FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE : FALLOC_FL_ZERO_RANGE;
+    std::optional<vfs::Outcome<void>> out;
+    fs_->fallocate({}, file.ino, file.handle, mode, offset, length, into(out));
+    settle(out);
+    expect(out, 0, "zero " + std::to_string(length) + " at " + std::to_string(offset));
+    const bool grows = mode == FALLOC_FL_ZERO_RANGE && offset + length > size;
+    if (offset < size) model_.write(file.node, offset, std::string(std::min(length, size - offset), '\0'));
+    if (grows) model_.truncate(file.node, offset + length);
   }
 
   void do_chmod() {
