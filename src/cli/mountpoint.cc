@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "cli/asking.h"
 #include "cli/mount_table.h"
 #include "cli/unmounting.h"
 #include "tuskfs/base/fd.h"
@@ -17,6 +18,8 @@ namespace tusk::cli {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr auto kAnswerWithin = std::chrono::seconds(2);
 
 Result<void> check_device() {
   struct stat device {};
@@ -31,15 +34,14 @@ Result<void> check_device() {
               "modprobe fuse, or give the container --device /dev/fuse --cap-add SYS_ADMIN");
 }
 
+// Attributes of a dead mount may still be answered from the kernel's memory; its driver is asked.
 Result<void> clear_dead_mount(const std::string& path) {
-  struct stat found {};
-  if (::stat(path.c_str(), &found) == 0 || errno != ENOTCONN) return {};
   const auto entry = mount_at(settle_path(path));
-  if (!entry || !entry->ours()) {
-    return fail(ENOTCONN, fmt::format("a dead mount of another filesystem is at {}", path),
-                "unmount it first");
-  }
-  return unmount_at(entry->target, Unmounting::lazy);
+  if (!entry || !entry->ours()) return {};
+  const auto status = status_text_of(*entry, kAnswerWithin);
+  const bool dead =
+      !status && (status.error().code == ENOTCONN || status.error().code == ECONNABORTED);
+  return dead ? unmount_at(entry->target, Unmounting::lazy) : Result<void>();
 }
 
 Result<void> check_folder(const std::string& given, const std::string& path) {

@@ -25,8 +25,8 @@ constexpr auto kAnswerWithin = std::chrono::seconds(10);
 Result<std::string> sync_root(const std::string& target) {
   const Fd root(::open(target.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (root && ::fsync(root.get()) == 0) return std::string();
-  return fail(errno, fmt::format("cannot commit what {} holds: {}", target, std::strerror(errno)),
-              "it stays mounted; see its log and tuskfs status");
+  return fail(errno, fmt::format("cannot commit what {} holds, so it stays mounted: {}", target,
+                                 std::strerror(errno)));
 }
 
 // A watch on the driver's process; empty when it is none of this machine's.

@@ -30,6 +30,7 @@ using Rows = std::unique_ptr<PGresult, decltype(&PQclear)>;
 
 // sockaddr_un holds 107 bytes and a NUL; the socket's own name takes 14 of them.
 constexpr std::size_t kLongestDataDir = 107 - 14;
+constexpr auto kAnswersWithin = std::chrono::seconds(10);
 constexpr auto kSessionsLeave = std::chrono::milliseconds(500);
 
 Result<Fd> open_lock(const std::string& path, int how) {
@@ -132,13 +133,22 @@ Result<std::string> ask(PGconn* connection, const char* statement) {
   return PQntuples(rows.get()) > 0 ? PQgetvalue(rows.get(), 0, 0) : std::string();
 }
 
-Result<void> ensure_database(const std::string& data_dir) {
-  TRY_ASSIGN(const Connection connection, connect(conninfo_of(data_dir, "postgres")));
-  TRY_ASSIGN(
-      const std::string found,
-      ask(connection.get(), "select 1 from pg_catalog.pg_database where datname = 'tuskfs'"));
+// A server that has just been killed may still look alive: it runs when it answers.
+Result<Connection> bring_up(Server& server, const std::string& data_dir) {
+  const auto deadline = std::chrono::steady_clock::now() + kAnswersWithin;
+  while (true) {
+    TRY(server.ensure_running());
+    auto connection = connect(conninfo_of(data_dir, "postgres"));
+    if (connection || std::chrono::steady_clock::now() > deadline) return connection;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+}
+
+Result<void> ensure_database(PGconn* connection) {
+  TRY_ASSIGN(const std::string found,
+             ask(connection, "select 1 from pg_catalog.pg_database where datname = 'tuskfs'"));
   if (!found.empty()) return {};
-  TRY(ask(connection.get(), "create database tuskfs"));
+  TRY(ask(connection, "create database tuskfs"));
   return {};
 }
 
@@ -172,15 +182,16 @@ class Claim final : public EmbeddedCluster {
 
   Result<void> ensure_running() override {
     TRY_ASSIGN(const Fd starting, open_lock(data_dir_ + "/start.lock", LOCK_EX));
-    return server_.ensure_running();
+    TRY(bring_up(server_, data_dir_));
+    return {};
   }
 
   Result<void> begin() {
     TRY_ASSIGN(const Fd starting, open_lock(data_dir_ + "/start.lock", LOCK_EX));
     TRY_ASSIGN(claims_, open_lock(data_dir_ + "/claims.lock", LOCK_SH));
     TRY(server_.ensure_made());
-    TRY(server_.ensure_running());
-    return ensure_database(data_dir_);
+    TRY_ASSIGN(const Connection connection, bring_up(server_, data_dir_));
+    return ensure_database(connection.get());
   }
 
  private:

@@ -1,0 +1,72 @@
+# Debian packages, named once. Sourced by run.sh, test.sh and bench.sh.
+
+build_packages=(
+  g++ cmake ninja-build pkg-config
+  libfuse3-dev fuse3 libpq-dev libxxhash-dev libssl-dev libcli11-dev libspdlog-dev libfmt-dev
+  nlohmann-json3-dev libmagic-dev
+  postgresql postgresql-contrib
+)
+test_packages=(
+  libgtest-dev python3 attr acl rsync sqlite3 git make tar diffutils xxhash procps
+)
+
+say() { echo "== $*" >&2; }
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+is_installed() {
+  dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'install ok installed'
+}
+
+apt_install() {
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@" >&2
+}
+
+# Debian makes and starts a cluster of its own when the server is first installed. TuskFS has no use
+# for it, so it is told not to for as long as the installation takes.
+install_postgresql() {
+  local conf=/etc/postgresql-common/createcluster.conf
+  apt_install postgresql-common
+  as_root cp -a "$conf" "$conf.tuskfs"
+  echo 'create_main_cluster = false' | as_root tee -a "$conf" >/dev/null
+  local status=0
+  apt_install postgresql || status=$?
+  as_root mv "$conf.tuskfs" "$conf"
+  return "$status"
+}
+
+install_missing() {
+  local missing=() package
+  for package in "$@"; do
+    is_installed "$package" || missing+=("$package")
+  done
+  if [ ${#missing[@]} = 0 ]; then
+    say "all packages are installed"
+    return
+  fi
+  say "installing ${missing[*]}"
+  as_root apt-get update >&2
+  if [[ " ${missing[*]} " == *" postgresql "* ]]; then install_postgresql; fi
+  apt_install "${missing[@]}"
+}
+
+# Compilers of one job need up to 1.5 GB.
+build_jobs() {
+  local cpus memory
+  cpus=$(nproc)
+  memory=$(awk '/MemAvailable/ {print int($2 / 1500000)}' /proc/meminfo)
+  if [ "$memory" -lt 1 ]; then memory=1; fi
+  echo $((cpus < memory ? cpus : memory))
+}
+
+ensure_fuse_device() {
+  if [ -e /dev/fuse ]; then return; fi
+  say "/dev/fuse is missing: loading the module"
+  as_root modprobe fuse 2>/dev/null || as_root mknod -m 0666 /dev/fuse c 10 229 || true
+  if [ ! -e /dev/fuse ]; then
+    say "there is no /dev/fuse: a container needs --device /dev/fuse --cap-add SYS_ADMIN"
+    return 1
+  fi
+}

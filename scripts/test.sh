@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# scripts/test.sh [--asan|--tsan] [arguments of ctest]
+# Installs what is missing, builds, and passes every test.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/packages.sh"
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+preset=release
+case "${1:-}" in
+  --asan) preset=asan; shift ;;
+  --tsan) preset=tsan; shift ;;
+  -h | --help) sed -n '2,3s/^# //p' scripts/test.sh; exit 0 ;;
+esac
+
+install_missing "${build_packages[@]}" "${test_packages[@]}"
+ensure_fuse_device
+
+say "building preset $preset"
+cmake --preset "$preset" -DTUSKFS_TESTS=ON >&2
+cmake --build --preset "$preset" -j "$(build_jobs)" >&2
+
+say "testing preset $preset"
+status=0
+ctest --preset "$preset" "$@" || status=$?
+if [ "$status" = 0 ]; then say "all tests of preset $preset passed"; else say "tests of preset $preset FAILED"; fi
+exit "$status"
