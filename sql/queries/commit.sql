@@ -6,6 +6,12 @@
 select b.flushed, b.written
 from tusk.begin_group($1::uuid, $2::int8, $3::int8, $4::bool, $5::int8, $6::int8, $7::int8) b
 
+-- name: log_positions
+-- While nothing is written, until all groups are safe on disk: one row, as of begin_group.
+select
+  (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::int8,
+  (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::int8
+
 -- name: share_chunks
 select tusk.share_chunks(
   $1::uuid[], $2::int8[], $3::int8[], $4::uuid[], $5::int8[], $6::int8[], $7::int8[])

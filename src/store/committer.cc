@@ -40,19 +40,40 @@ Committer::Committer(ConnectionContext& context, std::unique_ptr<Connection> con
 
 CommitResult Committer::commit(const std::shared_ptr<const Group>& group) {
   if (fenced_) return {CommitState::fenced, *fenced_};
-  if (!connection_ || !connection_->alive()) {
-    connected_ = false;
-    if (auto failure = reconnect()) return failed(*group, std::move(*failure));
-    connected_ = true;
-  }
+  if (auto failure = ensure_connected()) return failed(*group, std::move(*failure));
   CommitResult result = commit_after(group);
   if (result.state == CommitState::committed) return result;
+  clean_up();
+  return failed(*group, std::move(result));
+}
+
+bool Committer::settle() {
+  if (fenced_ || kept_.empty()) return false;
+  if (ensure_connected()) return true;
+  if (auto failure = commit_undone(number_of(*kept_.back().group) + 1)) {
+    clean_up();
+    return failure->state != CommitState::fenced;
+  }
+  const auto positions = connection_->run("log_positions");
+  if (positions) note_flushed(positions->row(0));
+  if (!connection_->alive()) connected_ = false;
+  return !kept_.empty();
+}
+
+void Committer::clean_up() {
   if (connection_->alive() && connection_->in_transaction()) {
     // Fails only with the connection, which the next group finds out.
     (void)connection_->run("rollback");
   }
   if (!connection_->alive()) connected_ = false;
-  return failed(*group, std::move(result));
+}
+
+std::optional<CommitResult> Committer::ensure_connected() {
+  if (connection_ && connection_->alive()) return std::nullopt;
+  connected_ = false;
+  auto failure = reconnect();
+  connected_ = !failure;
+  return failure;
 }
 
 CommitResult Committer::failed(const Group& group, CommitResult result) {

@@ -2,7 +2,8 @@
 //
 // 1. A group answered `committed` is in the database for good. Groups that are not durable commit
 //    without waiting for the disk; the committer keeps them until the server's log is flushed past
-//    them, and sends again those that a crash of the server undid.
+//    them, and sends again those that a crash of the server undid: at the latest a moment after the
+//    server is back, even when nothing else is written.
 // 2. No group is applied twice: tusk.begin_group takes each number once.
 // 3. A committer whose tree was taken by another mount never writes again.
 #pragma once
@@ -24,6 +25,8 @@ class Committer {
   Committer(ConnectionContext& context, std::unique_ptr<Connection> connection, const Lease& lease);
 
   CommitResult commit(const std::shared_ptr<const Group>& group);
+  // While nothing is written: sees to groups that are not yet safe on disk. True: some are left.
+  bool settle();
   // After an exception: what the connection has in flight cannot be told.
   void forget_connection() { connection_.reset(); }
   // Any thread.
@@ -36,7 +39,9 @@ class Committer {
     std::int64_t written = 0;  // log position past its commit; 0: not known yet
   };
 
+  std::optional<CommitResult> ensure_connected();
   std::optional<CommitResult> reconnect();
+  void clean_up();
   CommitResult commit_after(const std::shared_ptr<const Group>& group);
   std::optional<CommitResult> commit_undone(std::int64_t before);
   CommitResult send(const Group& group, bool durable);

@@ -51,7 +51,8 @@ class PostgresStoreImpl final : public PostgresStore {
   }
 
   void start(int loaders) {
-    commits_.start("tusk-commit", [] { return std::make_unique<Nothing>(); });
+    commits_.start(
+        "tusk-commit", [] { return std::make_unique<Nothing>(); }, [this] { return settle(); });
     for (int i = 0; i < std::max(loaders, 1); i++) {
       loads_.start("tusk-load", [this] { return std::make_unique<Loader>(*context_); });
     }
@@ -123,6 +124,16 @@ class PostgresStoreImpl final : public PostgresStore {
       log::error("cannot commit: {}", e.what());
       committer_.forget_connection();
       return {CommitState::unknown, {EIO, e.what(), {}}};
+    }
+  }
+
+  bool settle() {
+    try {
+      return committer_.settle();
+    } catch (const std::exception& e) {
+      log::error("cannot look after what is committed: {}", e.what());
+      committer_.forget_connection();
+      return true;
     }
   }
 

@@ -1,10 +1,12 @@
 // A queue of jobs and the threads that work on it.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -23,11 +25,24 @@ class WorkQueue {
   explicit WorkQueue(std::size_t limit) : limit_(limit) {}
   ~WorkQueue() { close(); }
 
-  // `make` is called on the new thread.
-  void start(const std::string& name, std::function<std::unique_ptr<Context>()> make) {
-    threads_.emplace_back([this, make = std::move(make)] {
+  // `make` is called on the new thread, `idle` when no job came for a while after the last one, and
+  // again as long as it answers true; it may be empty.
+  void start(const std::string& name, std::function<std::unique_ptr<Context>()> make,
+             std::function<bool()> idle = {}) {
+    threads_.emplace_back([this, make = std::move(make), idle = std::move(idle)] {
       const auto context = make();
-      while (auto job = take()) job(*context);
+      bool has_more = false;
+      while (true) {
+        Job job = take(has_more);
+        if (job) {
+          job(*context);
+          has_more = static_cast<bool>(idle);
+        } else if (closed()) {
+          return;
+        } else {
+          has_more = idle();
+        }
+      }
     });
     pthread_setname_np(threads_.back().native_handle(), name.c_str());
   }
@@ -56,14 +71,27 @@ class WorkQueue {
   }
 
  private:
-  Job take() {
+  bool closed() {
+    std::lock_guard lock(mutex_);
+    return closed_;
+  }
+
+  // No job when the queue is closed or, with `briefly`, when none came for a while.
+  Job take(bool briefly) {
     std::unique_lock lock(mutex_);
-    ready_.wait(lock, [this] { return closed_ || !jobs_.empty(); });
-    if (closed_) return {};
+    const auto ready = [this] { return closed_ || !jobs_.empty(); };
+    if (briefly) {
+      ready_.wait_for(lock, kIdle, ready);
+    } else {
+      ready_.wait(lock, ready);
+    }
+    if (closed_ || jobs_.empty()) return {};
     Job job = std::move(jobs_.front());
     jobs_.pop_front();
     return job;
   }
+
+  static constexpr auto kIdle = std::chrono::milliseconds(500);
 
   const std::size_t limit_;
   std::mutex mutex_;

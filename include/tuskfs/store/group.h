@@ -30,7 +30,8 @@ struct ChunkPut {
 };
 
 // `count` chunks of `target` from `target_first` on are those of `source` from `source_first` on, as
-// of `source_version`. Chunks that `source` does not have are skipped.
+// of `source_version`. Chunks that `source` does not have are skipped. Whether a share sees what
+// another one of the same group made is not promised.
 struct ChunkShare {
   FileId target;
   std::int64_t target_first = 0;

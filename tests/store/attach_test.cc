@@ -1,0 +1,127 @@
+// Taking a tree, and the lines that people see when it cannot be had.
+#include <unistd.h>
+
+#include "support/fs_sql.h"
+#include "support/store_backends.h"
+#include "support/store_session.h"
+#include "tuskfs/store/migrate.h"
+
+namespace tusk::test {
+namespace {
+
+using namespace store;
+
+class Attach : public ::testing::Test {
+ protected:
+  void SetUp() override { reactor_ = std::move(*Reactor::create()); }
+  Error refusal(PostgresOptions options) {
+    const auto attached = PostgresStore::attach(options, *reactor_);
+    EXPECT_FALSE(attached);
+    return attached ? Error{} : attached.error();
+  }
+  Error refusal(const std::string& conninfo) {
+    PostgresOptions options;
+    options.conninfo = conninfo;
+    return refusal(options);
+  }
+  std::unique_ptr<Reactor> reactor_;
+};
+
+TEST_F(Attach, a_second_mount_is_refused_with_a_line_that_says_who_has_the_tree) {
+  StoreSession<PostgresBackend> s;
+  const Error error = refusal(s.backend().conninfo());
+  EXPECT_EQ(error.code, EBUSY);
+  const std::string pid = "pid " + std::to_string(::getpid());
+  EXPECT_NE(error.what.find(pid), std::string::npos) << error.what;
+  EXPECT_NE(error.what.find("since 20"), std::string::npos) << error.what;
+  s.backend().detach();
+  EXPECT_TRUE(PostgresStore::attach({.conninfo = s.backend().conninfo(),
+                                     .tenant = "default",
+                                     .mountpoint = {},
+                                     .loaders = 1,
+                                     .before_reconnect = {}},
+                                    *reactor_));
+}
+
+TEST_F(Attach, a_tenant_that_does_not_exist_is_refused_by_name) {
+  PostgresOptions options;
+  options.conninfo = new_database();
+  options.tenant = "nobody's";
+  const Error error = refusal(options);
+  EXPECT_EQ(error.code, ENOENT);
+  EXPECT_NE(error.what.find("nobody's"), std::string::npos);
+}
+
+TEST_F(Attach, a_database_without_the_schema_says_how_to_make_it) {
+  const Error error = refusal(new_database(true));
+  EXPECT_NE(error.what.find("no TuskFS schema"), std::string::npos) << error.what;
+  EXPECT_NE(error.hint.find("migrate"), std::string::npos) << error.hint;
+}
+
+TEST_F(Attach, a_database_that_is_not_utf8_is_refused) {
+  Sql(shared_server().conninfo())
+      .run("create database latin encoding 'LATIN1' locale 'C' template template0");
+  std::string conninfo = shared_server().conninfo();
+  conninfo.replace(conninfo.find("dbname=postgres"), 15, "dbname=latin");
+  const Error error = refusal(conninfo);
+  EXPECT_NE(error.what.find("LATIN1"), std::string::npos) << error.what;
+  EXPECT_NE(error.hint.find("UTF8"), std::string::npos) << error.hint;
+  EXPECT_FALSE(migrate_up(conninfo));
+}
+
+TEST_F(Attach, an_unknown_host_is_one_line_without_the_password) {
+  const Error error = refusal("postgresql://user:s3cret@no-such-host.invalid/db");
+  EXPECT_EQ(error.code, ENOTCONN);
+  EXPECT_NE(error.what.find("no-such-host"), std::string::npos) << error.what;
+  EXPECT_EQ(error.what.find("s3cret"), std::string::npos);
+  EXPECT_EQ(error.what.find('\n'), std::string::npos);
+}
+
+TEST_F(Attach, a_connection_string_that_cannot_be_parsed_is_not_quoted) {
+  for (const std::string conninfo : {"password=s3cret host", "postgresql://u:s3cret@[::1/db"}) {
+    const Error error = refusal(conninfo);
+    EXPECT_EQ(error.what.find("s3cret"), std::string::npos) << error.what;
+    EXPECT_FALSE(error.what.empty());
+  }
+}
+
+TEST_F(Attach, a_role_that_may_not_create_the_schema_is_told_so) {
+  const std::string conninfo = new_database(true);
+  Sql(conninfo).run("drop role if exists guest; create role guest login");
+  std::string as_guest = conninfo;
+  as_guest.replace(as_guest.find("user=postgres"), 13, "user=guest");
+  const auto done = migrate_up(as_guest);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, EACCES);
+  EXPECT_NE(done.error().hint.find("grant create"), std::string::npos) << done.error().hint;
+}
+
+TEST_F(Attach, what_sql_clients_added_is_in_the_counters_of_the_next_mount) {
+  StoreSession<PostgresBackend> s;
+  s.backend().detach();
+  Sql sql(s.backend().conninfo());
+  sql.run(
+      "insert into tusk.files (tenant_id, filename, data) select id, 'a', 'hello' from "
+      "tusk.tenants;"
+      "insert into tusk.files (tenant_id, filename, data) select id, 'b', 'x' from tusk.tenants;"
+      "delete from tusk.files where filename = 'b'");
+  s.attach();
+  EXPECT_EQ(s.attached().usage, (Usage{1, 1, 5}));
+  EXPECT_TRUE(broken_invariants(s.backend().conninfo()).empty());
+}
+
+TEST_F(Attach, an_empty_group_is_one_round_trip) {
+  StoreSession<PostgresBackend> s;
+  s.commit({});
+  const auto before = s.backend().store().state().statements;
+  s.commit_files({s.file(s.new_file(), "a", "content")});
+  // begin, begin_group, upsert_files, commit: one pipeline.
+  EXPECT_EQ(s.backend().store().state().statements - before, 4u);
+  const auto loading = s.backend().store().state().statements;
+  s.names(s.root());
+  // Once for the session's settings, then folders, files and links in one pipeline.
+  EXPECT_LE(s.backend().store().state().statements - loading, 4u);
+}
+
+}  // namespace
+}  // namespace tusk::test
