@@ -202,8 +202,9 @@ void write(fuse_req_t req, fuse_ino_t ino, const char* bytes, std::size_t size, 
 
 void done(fuse_req_t req, fuse_ino_t, fuse_file_info*) { fuse_reply_err(req, 0); }
 void synced(fuse_req_t req, fuse_ino_t, int, fuse_file_info*) { fuse_reply_err(req, 0); }
-void no_attribute(fuse_req_t req, fuse_ino_t, const char*, std::size_t) {
-  fuse_reply_err(req, ENODATA);
+void no_attribute(fuse_req_t req, fuse_ino_t, const char* name, std::size_t) {
+  const bool label = std::string_view(name) == "security.selinux";
+  fuse_reply_err(req, label ? EOPNOTSUPP : ENODATA);
 }
 
 void read_folder(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t offset, fuse_file_info*) {

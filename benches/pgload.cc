@@ -41,6 +41,7 @@ void run(const Connection& connection, const char* sql,
 
 // The columns of tusk.file_chunks that matter for the cost of a row.
 constexpr const char* kMakeTable = R"(
+set client_min_messages = warning;
 create schema if not exists tusk_bench;
 drop table if exists tusk_bench.chunks;
 create table tusk_bench.chunks (

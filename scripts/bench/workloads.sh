@@ -90,7 +90,7 @@ make_repository() {
   local tree=$work/repository files
   files=$(scaled 1000 50)
   mkdir "$tree"
-  find /usr/include -type f | LC_ALL=C sort | head -n "$files" | tar -c -P -T - --transform 's|^/*||' | tar -x -C "$tree"
+  find /usr/include -type f | LC_ALL=C sort | sed -n "1,${files}p" | tar -c -P -T - --transform 's|^/*||' | tar -x -C "$tree"
   git -C "$tree" init -q
   git -C "$tree" add -A
   git -C "$tree" -c user.name=bench -c user.email=bench@localhost commit -qm bench

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "fuse/directory.h"
@@ -229,11 +230,24 @@ void reply_sized(fuse_req_t req, const void* bytes, std::size_t length, std::siz
   }
 }
 
+vfs::Reply<ByteSpan> reply_value(fuse_req_t req, std::size_t size) {
+  return reply_with<ByteSpan>(
+      req, [req, size](ByteSpan value) { reply_sized(req, value.data(), value.size(), size); });
+}
+
+// ls -l asks every file for its label, and the kernel remembers no answer. Told that labels are not
+// supported, as is true where there is none, ls asks once a filesystem.
+vfs::Reply<ByteSpan> reply_label(fuse_req_t req, std::size_t size) {
+  return [reply = reply_value(req, size)](vfs::Outcome<ByteSpan> label) mutable {
+    if (!label && label.error().value == ENODATA) label = vfs::error(EOPNOTSUPP);
+    reply(label);
+  };
+}
+
 void getxattr(fuse_req_t req, fuse_ino_t ino, const char* name, std::size_t size) {
   call_verb(req, [&](vfs::Vfs& vfs, const vfs::Call& call) {
-    vfs.getxattr(call, to_ino(ino), name, reply_with<ByteSpan>(req, [req, size](ByteSpan value) {
-                   reply_sized(req, value.data(), value.size(), size);
-                 }));
+    const bool label = std::string_view(name) == "security.selinux";
+    vfs.getxattr(call, to_ino(ino), name, label ? reply_label(req, size) : reply_value(req, size));
   });
 }
 

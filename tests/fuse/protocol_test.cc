@@ -93,6 +93,15 @@ TEST(Requests, what_is_known_is_not_asked_again) {
   EXPECT_EQ(std::ranges::count(calls, "getattr"), 0);
 }
 
+TEST(Requests, a_long_listing_does_not_ask_every_file_for_attributes) {
+  FakeMount mount;
+  for (int i = 0; i < 100; i++) create(mount.path() / std::to_string(i)).reset();
+  run_ok({"ls", "-l", mount.path()});
+  mount.take_calls();
+  run_ok({"ls", "-l", mount.path()});
+  EXPECT_LT(std::ranges::count(mount.take_calls(), "getxattr"), 10);
+}
+
 TEST(Requests, content_stays_cached_over_close_and_open) {
   FakeMount mount;
   std::ofstream(mount.path() / "file") << std::string(100'000, 'x');
