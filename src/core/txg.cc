@@ -10,9 +10,14 @@
 namespace tusk::core {
 namespace {
 
-// How long the first change of a group waits for company: long enough that a busy writer fills
-// groups of hundreds of rows, short enough that SQL sees a closed file at once.
-constexpr auto kGroupDelay = std::chrono::milliseconds(25);
+// A group is cut when its changes pause, so that SQL sees a closed file at once; while they keep
+// coming, at the latest after the longer time: a commit takes the processor from the very writers
+// that it would not make wait.
+constexpr auto kGroupDelay = std::chrono::milliseconds(20);
+constexpr auto kPause = std::chrono::milliseconds(3);
+constexpr auto kBusyDelay = std::chrono::milliseconds(300);
+// A group of this many dirty bytes is not worth growing.
+constexpr std::uint64_t kGroupBytes = 32u << 20;
 // Groups that nobody waits for commit without waiting for the disk; at the latest after this time one
 // does wait, and all before it are as safe.
 constexpr auto kSettle = std::chrono::milliseconds(700);
@@ -31,15 +36,22 @@ void Txg::mark(Node& node, std::uint8_t bits) {
   node.dirty |= bits;
   node.group = open_number_;
   arm(bits == kLazyBits ? core_.options.lazy_interval : kGroupDelay);
-  if (open_.size() > core_.options.dirty_nodes_limit / 2) cut_soon();
+  const bool large = open_.size() > core_.options.dirty_nodes_limit / 2 || core_.dirty_bytes > kGroupBytes;
+  if (large || bits & kDirtyStage) cut_soon();
 }
 
 void Txg::arm(std::chrono::nanoseconds delay) {
-  const MonotonicTime due = core_.executor.now() + delay;
-  cut_due_ = std::min(cut_due_, due);
-  if (in_flight_ || armed_ <= cut_due_) return;
-  armed_ = cut_due_;
-  core_.executor.after(std::max(delay, std::chrono::nanoseconds(0)), [this] { cut_if_due(); });
+  last_change_ = core_.executor.now();
+  if (cut_due_ == MonotonicTime::max()) first_change_ = last_change_;
+  cut_due_ = std::min(cut_due_, last_change_ + delay);
+  wake_at(cut_due_);
+}
+
+void Txg::wake_at(MonotonicTime due) {
+  if (in_flight_ || armed_ <= due || due == MonotonicTime::max()) return;
+  armed_ = due;
+  const auto delay = std::max(due, core_.executor.now()) - core_.executor.now();
+  core_.executor.after(delay, [this] { cut_if_due(); });
 }
 
 void Txg::cut_soon() {
@@ -95,10 +107,9 @@ void Txg::cut_if_due() {
   armed_ = MonotonicTime::max();
   if (in_flight_ || fenced_ || (open_.empty() && !durable_wanted_)) return;
   const MonotonicTime now = core_.executor.now();
-  if (cut_due_ > now) {
-    if (cut_due_ != MonotonicTime::max()) arm(cut_due_ - now);
-    return;
-  }
+  const bool urgent = cut_due_ == MonotonicTime::min();
+  if (!urgent && now - last_change_ < kPause && now - first_change_ < kBusyDelay) cut_due_ = now + kPause;
+  if (cut_due_ > now) return wake_at(cut_due_);
   cut_due_ = MonotonicTime::max();
   in_flight_nodes_ = std::exchange(open_, {});
   Cut cut = cut_group(core_, in_flight_nodes_, open_number_, std::exchange(durable_wanted_, false));
@@ -134,10 +145,7 @@ void Txg::on_committed() {
   core_.lot.wake(durable_waiters_);
   core_.trim_soon();
   if (durable_wanted_) cut_soon();
-  if (!open_.empty() && cut_due_ != MonotonicTime::max()) {
-    const MonotonicTime now = core_.executor.now();
-    arm(cut_due_ > now ? cut_due_ - now : std::chrono::nanoseconds(0));
-  }
+  if (!open_.empty()) wake_at(cut_due_);
 }
 
 void Txg::settle_later() {

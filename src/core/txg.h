@@ -57,6 +57,7 @@ class Txg {
 
  private:
   void arm(std::chrono::nanoseconds delay);
+  void wake_at(MonotonicTime due);
   void cut_if_due();
   void send();
   void on_result(store::CommitResult result);
@@ -72,7 +73,8 @@ class Txg {
   GroupNo committed_;
   GroupNo durable_;
   std::vector<Node*> open_;  // nodes of the open group
-  MonotonicTime cut_due_ = MonotonicTime::max();
+  MonotonicTime first_change_{}, last_change_{};  // of the open group
+  MonotonicTime cut_due_ = MonotonicTime::max();  // min: at once
   MonotonicTime armed_ = MonotonicTime::max();
   bool durable_wanted_ = false;
   bool fenced_ = false;
