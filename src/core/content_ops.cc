@@ -190,19 +190,6 @@ void to_chunks(Core& core, Node& node) {
   touch(content, 0, chunks_in(whole->size()));
 }
 
-void put_chunk(Core& core, Node& node, std::int64_t chunk, std::shared_ptr<Buffer> data) {
-  Content& content = begin_change(core, node);
-  Piece& piece = content.chunks[chunk];
-  core.cache.remove(piece);
-  piece.data = std::move(data);
-  piece.dirty = true;
-  piece.charge.reset();
-  charge(core, piece);
-  touch(content, chunk, chunk + 1);
-  content.holes.remove(chunk, chunk + 1);
-  content.hash.reset();
-}
-
 Attempt<void> write_content(Core& core, Node& node, std::uint64_t offset, ByteSpan data) {
   FileState& file = node.file;
   const std::uint64_t end = offset + data.size();

@@ -24,8 +24,6 @@ Attempt<vfs::Content> read_content(Core& core, Node& node, std::uint64_t offset,
 
 // Inline content becomes chunks; it is in memory.
 void to_chunks(Core& core, Node& node);
-// A whole chunk becomes `data` (shared with another file).
-void put_chunk(Core& core, Node& node, std::int64_t chunk, std::shared_ptr<Buffer> data);
 // A whole chunk becomes a hole.
 void void_chunk(Core& core, Node& node, std::int64_t chunk);
 // A whole chunk becomes the stored one of `source`, whose content is published. publish() must follow

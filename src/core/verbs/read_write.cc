@@ -69,9 +69,13 @@ bool can_share(const Core& core, const Node& source, const Node& target, const v
          range.target_offset + size > core.options.edit_in_place_limit;
 }
 
-// Whole chunks: those in memory by their buffer, the others by a row that points at the source's.
+// Whole chunks, each by a row that points at the source's. The source is published and committed
+// first, so that its rows are there and do not change any more under the version that is shared.
 Attempt<std::size_t> share_chunks(Core& core, Node& source, Node& target, const vfs::CopyRange& range,
                                   std::uint64_t size) {
+  publish(core, source);
+  if (!core.txg.is_committed(source.group)) return wait_on(core.txg.want_commit());
+  ATTEMPT(load_chunks(core, source, 0, 0));
   const std::uint64_t whole = size - size % kChunkBytes;
   const std::uint64_t end = range.target_offset + whole;
   if (target.file.form == store::Form::inline_data) {
@@ -80,9 +84,6 @@ Attempt<std::size_t> share_chunks(Core& core, Node& source, Node& target, const 
     if (!inline_content.whole.data) inline_content.whole.data = std::make_shared<Buffer>();
     to_chunks(core, target);
   }
-  // The source's rows must not change any more under the version that is shared.
-  ATTEMPT(load_chunks(core, source, 0, 0));
-  publish(core, source);
   const std::uint64_t old_size = target.file.size;
   if (end > old_size) ATTEMPT(truncate_content(core, target, end));
   const Content& from = content_of(source);
@@ -91,8 +92,6 @@ Attempt<std::size_t> share_chunks(Core& core, Node& source, Node& target, const 
   for (std::int64_t chunk = first; chunk < first + chunk_of(whole); chunk++) {
     if (from.holes.contains(chunk)) {
       void_chunk(core, target, chunk + shift);
-    } else if (const auto it = from.chunks.find(chunk); it != from.chunks.end()) {
-      put_chunk(core, target, chunk + shift, it->second.data);
     } else {
       share_chunk(core, source, chunk, target, chunk + shift);
     }
