@@ -5,8 +5,11 @@
 #define FUSE_USE_VERSION 314
 #include <fcntl.h>
 #include <fuse3/fuse_lowlevel.h>
+#include <linux/fuse.h>
 #include <poll.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -18,6 +21,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -35,6 +39,8 @@ struct Node {
 class Tree {
  public:
   Tree() { make(FUSE_ROOT_ID, S_IFDIR | 0755, 0, 0); }
+
+  bool greeted = false;  // the answer to FUSE_INIT has gone out
 
   Node& at(fuse_ino_t ino) { return *nodes_.at(ino); }
   Node* find(fuse_ino_t parent, std::string_view name) {
@@ -259,6 +265,25 @@ fuse_lowlevel_ops make_ops(bool as_tuskfs) {
   return ops;
 }
 
+ssize_t read_request(int fd, void* buffer, std::size_t size, void*) {
+  return ::read(fd, buffer, size);
+}
+
+// libfuse 3.14 cannot ask for the flag that keeps writes from asking for security.capability.
+ssize_t write_reply(int fd, iovec* pieces, int count, void* tree) {
+  if (!std::exchange(static_cast<Tree*>(tree)->greeted, true) && count == 2) {
+    static_cast<fuse_init_out*>(pieces[1].iov_base)->flags |= FUSE_HANDLE_KILLPRIV_V2;
+  }
+  return ::writev(fd, pieces, count);
+}
+
+void take_over_io(fuse_session* session) {
+  fuse_custom_io io{};
+  io.read = read_request;
+  io.writev = write_reply;
+  fuse_session_custom_io(session, &io, fuse_session_fd(session));
+}
+
 int serve(fuse_session* session) {
   using Clock = std::chrono::steady_clock;
   const int fd = fuse_session_fd(session);
@@ -296,6 +321,7 @@ int main(int argc, char** argv) {
   const fuse_lowlevel_ops ops = make_ops(as_tuskfs);
   fuse_session* session = fuse_session_new(&args, &ops, sizeof ops, &tree);
   if (session == nullptr || fuse_session_mount(session, argv[argc - 1]) != 0) return 1;
+  if (as_tuskfs) take_over_io(session);
   const int status = serve(session);
   fuse_session_unmount(session);
   fuse_session_destroy(session);

@@ -48,8 +48,8 @@ ensure_fuse_device
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/tuskfs-bench-XXXXXX")
 chmod 755 "$work" # the server runs as a user of its own
 trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+trap 'say interrupted; exit 130' INT
+trap 'say ended by a signal; exit 143' TERM HUP
 : >"$out"
 can_drop_caches || say "only root can drop the kernel's caches: cold figures are warm ones here"
 start_systems

@@ -73,7 +73,7 @@ forget_round() {
 
 # However it ended: mounts first, as their programs then end by themselves.
 clean_up() {
-  trap - EXIT INT TERM
+  trap - EXIT INT TERM HUP
   set +e
   local dir pid
   for dir in "$work/tuskfs" "$work/ceiling" "$work/asked"; do

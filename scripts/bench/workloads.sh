@@ -238,7 +238,7 @@ w_seqread() {
 w_randwrite() {
   local mib writes
   mib=$(scaled 64 4)
-  writes=$(scaled 20000 500)
+  writes=$(scaled 200000 1000)
   fsload seqwrite "$(place random)" "$mib" >/dev/null
   settle
   measured ops/s fsload randwrite "$(place random)" "$mib" "$writes"
