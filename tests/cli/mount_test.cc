@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "support/fs_server.h"
 #include "support/process.h"
 #include "tuskfs/base/fd.h"
 
@@ -215,6 +216,53 @@ TEST_F(Detached, status_counts_dirty_bytes_and_the_last_commit) {
   ASSERT_TRUE(eventually([&] { return !status().at("last_commit").get<std::string>().empty(); }));
   EXPECT_TRUE(eventually([&] { return status().at("dirty_bytes") == 0; }));
   umount();
+}
+
+TEST_F(Detached, killed_server_is_started_again_under_a_live_mount) {
+  mount();
+  write("before", "text");
+  pid_t server = 0;
+  std::ifstream(data_ / "cluster" / "postmaster.pid") >> server;
+  ::kill(server, SIGKILL);
+  write("after", "text");
+  run_ok({"sync", mnt_ / "after"});
+  EXPECT_EQ(status().at("connected"), true);
+  umount();
+  expect_kept("after", "text");
+}
+
+TEST_F(Detached, umount_refuses_what_cannot_be_committed) {
+  const std::unique_ptr<Server> server = std::make_unique<Server>();
+  const Finished mounted =
+      tuskfs({"mount", server->conninfo(), "--db-timeout", "1", "--log-file", log_, mnt_});
+  ASSERT_EQ(mounted.status, 0) << mounted.err;
+  write("first", "text");
+  run_ok({"sync", mnt_ / "first"});
+  server->stop();
+  write("file", "text");
+  const Finished refused = tuskfs({"umount", mnt_});
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_NE(refused.err.find("stays mounted"), std::string::npos) << refused.err;
+  EXPECT_TRUE(is_mounted(mnt_));
+  server->start();
+  ASSERT_TRUE(eventually([&] { return tuskfs({"umount", mnt_}).status == 0; }));
+  EXPECT_FALSE(is_mounted(mnt_));
+}
+
+TEST_F(Detached, driver_that_cannot_commit_in_time_says_so_in_its_log) {
+  const std::unique_ptr<Server> server = std::make_unique<Server>();
+  const Finished mounted =
+      tuskfs({"mount", server->conninfo(), "--db-timeout", "1", "--log-file", log_, mnt_});
+  ASSERT_EQ(mounted.status, 0) << mounted.err;
+  const pid_t pid = driver();
+  write("first", "text");
+  run_ok({"sync", mnt_ / "first"});
+  server->stop();
+  write("file", "text");
+  ::kill(pid, SIGTERM);
+  await_end_of(pid);
+  EXPECT_FALSE(is_mounted(mnt_));
+  EXPECT_NE(content_of(log_).find("not committed"), std::string::npos) << content_of(log_);
 }
 
 TEST_F(Detached, read_only_mount_refuses_writes) {
