@@ -82,25 +82,39 @@ TEST_F(CopyRangeTest, holes_and_bytes_not_yet_committed_are_copied_right) {
   EXPECT_TRUE(get(at("to")) == zeros(10 * kChunk) + pattern(kChunk) + zeros(9 * kChunk));
 }
 
-class ChunkSharingTest : public MountTest {};
+class ChunkSharingTest : public MountTest {
+ protected:
+  void copy_whole(const std::string& from, const std::string& to) {
+    const Fd source = open_file(at(from), O_RDONLY), target = open_file(at(to), O_RDWR | O_CREAT);
+    copy(source, 0, target, 0, static_cast<std::size_t>(stat_of(at(from)).st_size));
+    ASSERT_EQ(::fsync(target.get()), 0);
+  }
+  std::int64_t shared_chunks(const std::string& name) {
+    return Sql(mount().dsn())
+        .number(
+            "select count(*) from tusk.file_chunks where src_file_id is not null and data is "
+            "null and file_id = tusk.resolve($1)",
+            {tree_path(name)});
+  }
+};
 
-TEST_F(ChunkSharingTest, whole_chunks_are_shared_and_outlive_their_source) {
+TEST_F(ChunkSharingTest, chunks_in_the_database_are_shared_and_outlive_their_source) {
   const std::string bytes = pattern(32 * kChunk);
   put(at("from"), bytes);
-  const Fd from = open_file(at("from"), O_RDONLY);
-  ASSERT_EQ(::fsync(from.get()), 0);
-  const Fd to = open_file(at("to"), O_RDWR | O_CREAT);
-  copy(from, 0, to, 0, bytes.size());
-  ASSERT_EQ(::fsync(to.get()), 0);
-  Sql sql(mount().dsn());
-  const std::string shared =
-      "select count(*) from tusk.file_chunks where src_file_id is not null and data is null and "
-      "file_id = tusk.resolve($1)";
-  EXPECT_EQ(sql.number(shared, {tree_path("to")}), 32);
+  mount().remount();
+  copy_whole("from", "to");
+  EXPECT_EQ(shared_chunks("to"), 32);
+  EXPECT_TRUE(get(at("to")) == bytes);
   ASSERT_EQ(::unlink(at("from").c_str()), 0);
-  ASSERT_EQ(::fsync(open_file(dir(), O_RDONLY).get()), 0);
   mount().remount();
   EXPECT_TRUE(get(at("to")) == bytes);
+}
+
+TEST_F(ChunkSharingTest, chunks_that_are_in_memory_too_are_shared_as_well) {
+  put(at("from"), pattern(32 * kChunk));
+  ASSERT_EQ(::fsync(open_file(at("from"), O_RDONLY).get()), 0);
+  copy_whole("from", "to");
+  EXPECT_EQ(shared_chunks("to"), 32);
 }
 
 TEST_F(ChunkSharingTest, shared_chunks_go_when_the_last_copy_goes) {

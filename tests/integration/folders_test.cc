@@ -158,6 +158,7 @@ class StatfsTest : public MountTest {};
 TEST_F(StatfsTest, used_files_and_bytes_follow_what_is_made) {
   struct statvfs before {
   }, after{};
+  ASSERT_EQ(::fsync(open_file(dir(), O_RDONLY).get()), 0);
   ASSERT_EQ(::statvfs(dir().c_str(), &before), 0);
   for (int i = 0; i < 10; i++) put(at("f" + std::to_string(i)), pattern(1 << 20));
   ASSERT_EQ(::fsync(open_file(dir(), O_RDONLY).get()), 0);

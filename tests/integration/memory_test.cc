@@ -52,9 +52,11 @@ TEST_F(MemoryTest, a_large_file_is_streamed_in_and_out) {
   }
   EXPECT_LT(peak_kib(mount.driver()), kBoundKiB) << "while writing";
   mount.remount();
-  const Fd fd = open_file(mount.path() / "large", O_RDONLY);
-  for (std::uint64_t i = 0; i < mib; i++)
-    ASSERT_TRUE(read_at(fd.get(), i << 20, 1 << 20) == block) << i;
+  {
+    const Fd fd = open_file(mount.path() / "large", O_RDONLY);
+    for (std::uint64_t i = 0; i < mib; i++)
+      ASSERT_TRUE(read_at(fd.get(), i << 20, 1 << 20) == block) << i;
+  }
   EXPECT_LT(peak_kib(mount.driver()), kBoundKiB) << "while reading";
   expect_sound(mount);
 }

@@ -145,12 +145,13 @@ TEST_F(OutageTest, a_read_waits_for_the_server_within_the_timeout) {
   put(at("file"), bytes);
   mount_->remount();
   ASSERT_EQ(stat_of(at("file")).st_size, 5'000'000);
+  const Path expected = mount_->folder() / "expected";
+  put(expected, bytes);
   server_->kill9();
-  std::jthread restart([&] {
-    std::this_thread::sleep_for(std::chrono::seconds(1));
-    server_->start();
-  });
-  EXPECT_TRUE(get(at("file")) == bytes);
+  Child reader({"cmp", at("file"), expected});
+  EXPECT_FALSE(eventually([&] { return !reader.running(); }, std::chrono::seconds(1)));
+  server_->start();
+  EXPECT_TRUE(reader.wait(std::chrono::seconds(60)).ok()) << reader.err_so_far();
 }
 
 TEST_F(OutageTest, an_unmount_that_cannot_commit_says_so_and_fails) {

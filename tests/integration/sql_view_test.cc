@@ -135,7 +135,8 @@ TEST_F(SqlViewTest, the_tree_found_by_sql_is_the_tree_found_by_find) {
   Sql sql(mount().dsn());
   const std::string prefix = tree_path("linux") + "/";
   const auto listed = sql.rows(
-      "select tusk.path(id) from tusk.files where tusk.path(id) like $1 || '%' order by 1 collate "
+      "select tusk.path(id) from tusk.files where tusk.path(id) like $1 || '%' order by "
+      "tusk.path(id) collate "
       "\"C\"",
       {prefix});
   std::string names;

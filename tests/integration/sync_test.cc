@@ -88,6 +88,21 @@ TEST_F(SyncTest, sql_never_sees_half_of_a_rewrite) {
   }
 }
 
+TEST_F(SyncTest, a_readers_close_does_not_publish_what_a_writer_is_in_the_middle_of) {
+  Sql sql(mount().dsn());
+  put(at("file"), "old old");
+  const Fd writer = open_file(at("file"), O_WRONLY);
+  ASSERT_EQ(::fsync(writer.get()), 0);
+  write_at(writer.get(), "new", 0);
+  for (int i = 0; i < 10; i++) get(at("file"));
+  put(at("other"), "x");
+  ASSERT_EQ(::fsync(open_file(at("other"), O_RDONLY).get()), 0);
+  EXPECT_EQ(stored(sql, "file"), "old old");
+  write_at(writer.get(), " new", 3);
+  ASSERT_EQ(::fsync(writer.get()), 0);
+  EXPECT_EQ(stored(sql, "file"), "new new");
+}
+
 TEST_F(SyncTest, everything_is_there_after_a_clean_unmount_without_fsync) {
   const std::string big = pattern(20'000'000), edited = pattern(300'000);
   put(at("small"), "small");

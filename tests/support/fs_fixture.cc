@@ -94,6 +94,8 @@ Mount& FsTest::shared_mount() {
   return *mount;
 }
 
+Mount& FsTest::mount_as_it_is() { return *shared().mount; }
+
 void FsTest::SetUp() {
   ::umask(022);
   if (!plain_folder().empty()) {

@@ -54,7 +54,10 @@ class FsTest : public ::testing::Test {
   // A line of the driver's log that holds this text is no complaint.
   void declare(const std::string& text) { declared_.push_back(text); }
 
+  // The suite's mount, brought up if it is not.
   static Mount& shared_mount();
+  // The same as it is: a test may have unmounted it.
+  static Mount& mount_as_it_is();
 
  private:
   Path dir_;
@@ -67,7 +70,7 @@ class FsTest : public ::testing::Test {
 class MountTest : public FsTest {
  protected:
   void SetUp() override;
-  Mount& mount() { return shared_mount(); }
+  Mount& mount() { return mount_as_it_is(); }
   // Path of the test's folder within the tree, as tusk.resolve takes it.
   std::string tree_path(const std::string& name = {}) const;
 };

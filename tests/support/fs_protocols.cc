@@ -14,6 +14,7 @@ using Findings = std::vector<std::string>;
 void sync(const Path& path) {
   if (::fsync(open_file(path, O_RDONLY).get()) != 0) throw_errno("fsync");
 }
+void sync(SyncBy by, const Path& file) { sync(by == SyncBy::file ? file : file.parent_path()); }
 void move(const Path& from, const Path& to) {
   if (::rename(from.c_str(), to.c_str()) != 0) throw_errno("rename");
 }
@@ -21,10 +22,10 @@ void remove_file(const Path& path) {
   if (::unlink(path.c_str()) != 0) throw_errno("unlink");
 }
 
-// Runs numbered operations for ever, with an fsync now and then.
+// Runs numbered operations until it is enough, with an fsync now and then.
 template <class Operation, class Sync>
 void in_order(Progress& progress, std::uint64_t sync_every, Operation operation, Sync sync_now) {
-  for (std::uint64_t k = progress.done + 1;; k++) {
+  for (std::uint64_t k = progress.done + 1; !progress.enough; k++) {
     progress.begun = k;
     operation(k);
     progress.done = k;
@@ -72,11 +73,12 @@ void judge_reached(std::uint64_t reached, const Progress& progress, Findings& fi
 // between two writes when the crash came before its close.
 class NumberedFiles : public Protocol {
  public:
+  explicit NumberedFiles(SyncBy by) : by_(by) {}
   void prepare(const Path&) override {}
   void work(const Path& folder, Progress& progress) override {
     in_order(
         progress, 7, [&](std::uint64_t k) { put(folder / ("f" + std::to_string(k)), numbered(k)); },
-        [&](std::uint64_t k) { sync(k % 2 == 0 ? folder / ("f" + std::to_string(k)) : folder); });
+        [&](std::uint64_t k) { sync(by_, folder / ("f" + std::to_string(k))); });
   }
   Findings judge(const Path& folder, const Progress& progress) override {
     Findings findings;
@@ -87,7 +89,7 @@ class NumberedFiles : public Protocol {
       complain_unless(numbers[i] == i + 1, findings,
                       "f" + std::to_string(numbers[i]) + " without its predecessor");
       const std::string content = get(folder / ("f" + std::to_string(numbers[i])));
-      const bool last = numbers[i] == numbers.back() && numbers[i] > progress.done;
+      const bool last = numbers[i] == numbers.back();  // the moment may lie before its close
       const bool whole = number_of(content) == numbers[i];
       complain_unless(whole || (last && numbered(numbers[i]).starts_with(content)), findings,
                       "f" + std::to_string(numbers[i]) + " is torn: " +
@@ -96,11 +98,15 @@ class NumberedFiles : public Protocol {
     judge_reached(numbers.size(), progress, findings);
     return findings;
   }
+
+ private:
+  SyncBy by_;
 };
 
 // One file renamed over and over between two folders: it must be there under exactly one name.
 class RenameChain : public Protocol {
  public:
+  explicit RenameChain(SyncBy by) : by_(by) {}
   void prepare(const Path& folder) override {
     make_folder(folder / "even");
     make_folder(folder / "odd");
@@ -110,7 +116,7 @@ class RenameChain : public Protocol {
   void work(const Path& folder, Progress& progress) override {
     in_order(
         progress, 50, [&](std::uint64_t k) { move(name(folder, k - 1), name(folder, k)); },
-        [&](std::uint64_t) { sync(folder); });
+        [&](std::uint64_t k) { by_ == SyncBy::file ? sync(name(folder, k)) : sync(folder); });
   }
   Findings judge(const Path& folder, const Progress& progress) override {
     std::vector<std::string> names = names_in(folder / "even");
@@ -128,6 +134,7 @@ class RenameChain : public Protocol {
   static Path name(const Path& folder, std::uint64_t k) {
     return folder / (k % 2 == 0 ? "even" : "odd") / ("t" + std::to_string(k));
   }
+  SyncBy by_;
 };
 
 // A file rewritten whole in pieces between open and close: never half of one and half of another.
@@ -235,6 +242,7 @@ class AppendedLog : public Protocol {
 // A queue: a file made at one end, one removed at the other; what is there has no gaps.
 class Queue : public Protocol {
  public:
+  explicit Queue(SyncBy by) : by_(by) {}
   void prepare(const Path&) override {}
   void work(const Path& folder, Progress& progress) override {
     in_order(
@@ -243,7 +251,7 @@ class Queue : public Protocol {
           put(folder / ("q" + std::to_string(k)), std::to_string(k));
           if (k > kLength) remove_file(folder / ("q" + std::to_string(k - kLength)));
         },
-        [&](std::uint64_t) { sync(folder); });
+        [&](std::uint64_t k) { sync(by_, folder / ("q" + std::to_string(k))); });
   }
   Findings judge(const Path& folder, const Progress& progress) override {
     std::vector<std::uint64_t> numbers;
@@ -262,30 +270,31 @@ class Queue : public Protocol {
 
  private:
   static constexpr std::uint64_t kLength = 10;
+  SyncBy by_;
 };
 
 }  // namespace
 
-std::vector<NamedProtocol> all_protocols() {
+std::vector<NamedProtocol> all_protocols(SyncBy by) {
   std::vector<NamedProtocol> all;
-  all.push_back({"numbered-files", std::make_unique<NumberedFiles>()});
-  all.push_back({"rename-chain", std::make_unique<RenameChain>()});
-  all.push_back({"rewrite-in-place", std::make_unique<RewriteInPlace>()});
+  all.push_back({"numbered-files", std::make_unique<NumberedFiles>(by)});
+  all.push_back({"rename-chain", std::make_unique<RenameChain>(by)});
+  if (by == SyncBy::file) all.push_back({"rewrite-in-place", std::make_unique<RewriteInPlace>()});
   all.push_back({"replace-by-rename", std::make_unique<ReplaceByRename>()});
   all.push_back({"appended-log", std::make_unique<AppendedLog>()});
-  all.push_back({"queue", std::make_unique<Queue>()});
+  all.push_back({"queue", std::make_unique<Queue>(by)});
   return all;
 }
 
 void GlobalOrder::work(const Path& folder, Progress& progress) const {
   const Fd lock = open_file(lock_, O_RDWR | O_CREAT);
-  for (;;) {
+  while (!progress.enough) {
     if (::flock(lock.get(), LOCK_EX) != 0) throw_errno("flock");
     const std::uint64_t k = progress.done + 1;
     progress.begun = k;
     put(folder / ("g" + std::to_string(k)), std::to_string(k));
     if (k % 100 == 0) {
-      sync(folder);
+      sync(by_, folder / ("g" + std::to_string(k)));
       progress.synced = k;
     }
     progress.done = k;

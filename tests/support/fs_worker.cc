@@ -44,6 +44,14 @@ bool Worker::running() {
          info.si_pid == 0;
 }
 
+bool Worker::wait() {
+  int status = -1;
+  while (pid_ > 0 && ::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+  }
+  pid_ = -1;
+  return status == 0;
+}
+
 void Worker::kill() {
   if (pid_ <= 0) return;
   ::kill(pid_, SIGKILL);

@@ -14,8 +14,10 @@ namespace tusk::test {
 struct Progress {
   std::atomic<std::uint64_t> begun = 0;
   std::atomic<std::uint64_t> done = 0;
-  std::atomic<std::uint64_t> synced =
-      0;  // all up to here were followed by an fsync that returned 0
+  // All up to here were followed by an fsync that returned 0.
+  std::atomic<std::uint64_t> synced = 0;
+  // The worker ends before its next operation.
+  std::atomic<bool> enough = false;
 };
 
 class SharedProgress {
@@ -39,6 +41,8 @@ class Worker {
   Worker& operator=(Worker&&) = delete;
   ~Worker() { kill(); }
   void kill();
+  // Waits for the body's end; false: it threw.
+  bool wait();
   bool running();
 
  private:

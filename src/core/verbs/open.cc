@@ -40,13 +40,15 @@ void release(Core& core, Handle handle) {
   const auto it = core.open_files.find(static_cast<std::uint64_t>(handle));
   if (it == core.open_files.end()) return;
   Node& node = *it->second.node;
+  const bool may_have_written = (it->second.flags & O_ACCMODE) != O_RDONLY;
   core.open_files.erase(it);
   node.opens--;
   if (node.gone && node.opens == 0) {
     core.txg.mark(node, kDirtyGone);
     return;
   }
-  publish(core, node);
+  // A reader's close says nothing about what a writer is in the middle of.
+  if (may_have_written || node.opens == 0) publish(core, node);
   if (node.lookups == 0) core.release_if_unused(node);
 }
 
