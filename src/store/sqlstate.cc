@@ -5,15 +5,14 @@
 namespace tusk::store {
 namespace {
 
-enum class Kind { refused, transient, no_room, disk_full };
+enum class Kind { refused, transient, damaged, no_room, disk_full };
 
 Kind kind_of(std::string_view state) {
   const std::string_view group = state.substr(0, 2);
   if (state == "53100") return Kind::disk_full;
-  if (group == "53") return Kind::no_room;  // too little of memory, connections …
-  if (group == "08" || group == "57")
-    return Kind::transient;  // connection, operator's intervention
-  if (group == "58" || group == "XX") return Kind::transient;        // the server's disk or insides
+  if (group == "53") return Kind::no_room;                           // memory, connections …
+  if (group == "08" || group == "57") return Kind::transient;        // connection, an operator
+  if (group == "58" || group == "XX") return Kind::damaged;          // the server's disk or insides
   if (state == "40001" || state == "40P01") return Kind::transient;  // conflict, deadlock
   if (state == "25006" || state == "55P03") return Kind::transient;  // standby, lock timeout
   return Kind::refused;
@@ -32,6 +31,7 @@ CommitResult commit_result(const PgFailure& failure, bool in_doubt) {
     case Kind::disk_full:
       return {CommitState::retry, {ENOSPC, failure.text(), {}}};
     case Kind::no_room:
+    case Kind::damaged:
     case Kind::transient:
       return {CommitState::retry, error};
     case Kind::refused:
@@ -41,8 +41,9 @@ CommitResult commit_result(const PgFailure& failure, bool in_doubt) {
 }
 
 Error load_error(const PgFailure& failure) {
-  const bool elsewhere = failure.lost || kind_of(failure.sqlstate) != Kind::refused;
-  return {elsewhere ? ENOTCONN : EIO, failure.text(), {}};
+  const Kind kind = kind_of(failure.sqlstate);
+  const bool may_pass = failure.lost || kind == Kind::transient || kind == Kind::no_room;
+  return {may_pass ? ENOTCONN : EIO, failure.text(), {}};
 }
 
 Error setup_error(const PgFailure& failure) {

@@ -1,6 +1,8 @@
 // Taking a tree, and the lines that people see when it cannot be had.
 #include <unistd.h>
 
+#include <fstream>
+
 #include "support/fs_sql.h"
 #include "support/store_backends.h"
 #include "support/store_session.h"
@@ -85,6 +87,22 @@ TEST_F(Attach, a_connection_string_that_cannot_be_parsed_is_not_quoted) {
   }
 }
 
+TEST_F(Attach, a_wrong_password_is_one_line_without_it) {
+  TempFolder folder(Server::owner());
+  const auto hba = folder.path() / "hba.conf";
+  std::ofstream(hba) << "local all postgres trust\nlocal all all scram-sha-256\n";
+  Server server({.data = {}, .settings = {"hba_file=" + hba.string()}});
+  Sql(server.conninfo()).run("create role somebody login password 'right'");
+  std::string conninfo = server.conninfo();
+  conninfo.replace(conninfo.find("user=postgres"), 13, "user=somebody password=s3cret");
+  const Error error = refusal(conninfo);
+  EXPECT_EQ(error.code, EACCES);
+  EXPECT_NE(error.what.find("password authentication failed"), std::string::npos) << error.what;
+  EXPECT_EQ((error.what + error.hint).find("s3cret"), std::string::npos);
+  EXPECT_NE(error.hint.find("password"), std::string::npos);
+  EXPECT_EQ(error.what.find('\n'), std::string::npos);
+}
+
 TEST_F(Attach, a_role_that_may_not_create_the_schema_is_told_so) {
   const std::string conninfo = new_database(true);
   Sql(conninfo).run("drop role if exists guest; create role guest login");
@@ -110,7 +128,7 @@ TEST_F(Attach, what_sql_clients_added_is_in_the_counters_of_the_next_mount) {
   EXPECT_TRUE(broken_invariants(s.backend().conninfo()).empty());
 }
 
-TEST_F(Attach, an_empty_group_is_one_round_trip) {
+TEST_F(Attach, a_group_with_one_file_is_one_round_trip) {
   StoreSession<PostgresBackend> s;
   s.commit({});
   const auto before = s.backend().store().state().statements;
