@@ -23,7 +23,7 @@ TEST(Schedules, every_crash_leaves_one_state_no_older_than_the_last_sync) {
   log::configure({.file = "/dev/null"}).value();
   const std::uint64_t first = number_from("TUSKFS_SEED", 1);
   const std::uint64_t count =
-      number_from("TUSKFS_SCHEDULES", std::getenv("TUSKFS_SEED") ? 1 : 10'000);
+      number_from("TUSKFS_SCHEDULES", std::getenv("TUSKFS_SEED") ? 1 : 20'000);
   for (std::uint64_t seed = first; seed < first + count; seed++) {
     World(seed).run();
     if (HasFatalFailure() || HasNonfatalFailure()) FAIL() << "replay with TUSKFS_SEED=" << seed;
