@@ -77,7 +77,7 @@ clean_up() {
   set +e
   local dir pid
   for dir in "$work/tuskfs" "$work/ceiling" "$work/asked"; do
-    if grep -qF " $dir " /proc/self/mounts; then umount -l "$dir" 2>/dev/null || fusermount3 -uz "$dir"; fi
+    if grep -qF " $dir " /proc/self/mounts; then umount -l "$dir" 2>/dev/null || fusermount3 -uzq "$dir" 2>/dev/null; fi
   done
   for pid in $tusk_pid $ceiling_pid $asked_pid; do
     for ((i = 0; i < 300; i++)); do
