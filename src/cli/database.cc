@@ -4,8 +4,6 @@
 
 #include <cerrno>
 
-#include "tuskfs/base/log.h"
-
 namespace tusk::cli {
 
 Result<Database> open_database(const Source& source) {
@@ -41,8 +39,7 @@ Result<void> prepare_schema(const std::string& conninfo, bool migrate) {
                             status.newest),
                 "mount with --migrate, or run tuskfs migrate up");
   }
-  TRY_ASSIGN(const auto numbers, store::migrate_up(conninfo));
-  for (const int number : numbers) log::info("ran migration {:04}", number);
+  TRY(store::migrate_up(conninfo));
   return {};
 }
 
