@@ -96,8 +96,10 @@ bool stage_everything(Core& core, Node& node) {
 void cut_staged(Core& core, Node& node, GroupNo number, Cut& cut) {
   Content& content = *node.file.content;
   const Version version = node.file.version + 1;
+  bool staged = false;
   for (auto& [chunk, piece] : content.chunks) {
     if (!piece.dirty || !piece.sealed) continue;
+    staged = true;
     cut.group->chunk_puts.push_back({node.file_id(), chunk, version, piece.data});
     cut.charges.push_back(std::move(piece.charge));
     piece.charge.reset();
@@ -106,7 +108,8 @@ void cut_staged(Core& core, Node& node, GroupNo number, Cut& cut) {
     content.stored_end = std::max(content.stored_end, chunk + 1);
   }
   content.sealed_bytes = 0;
-  if (!std::exchange(content.staged, true)) {
+  // What was to be staged may have been published since the node was marked.
+  if (staged && !std::exchange(content.staged, true)) {
     cut.group->stagings.push_back({node.file_id(), version, true});
   }
 }
