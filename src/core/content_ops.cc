@@ -177,7 +177,8 @@ Content& begin_change(Core& core, Node& node) {
 void to_chunks(Core& core, Node& node) {
   Content& content = begin_change(core, node);
   core.cache.remove(content.whole);
-  const SharedBytes whole = std::exchange(content.whole, Piece{}).data;
+  SharedBytes whole = std::exchange(content.whole, Piece{}).data;
+  if (!whole) whole = std::make_shared<Buffer>();
   node.file.form = Form::chunked;
   content.hash = std::make_unique<RunningHash>();
   content.hash->update(*whole);
@@ -202,7 +203,6 @@ Attempt<void> write_content(Core& core, Node& node, std::uint64_t offset, ByteSp
       file.size = std::max(file.size, end);
       return {};
     }
-    if (!content.whole.data) content.whole.data = std::make_shared<Buffer>();
     to_chunks(core, node);
   }
   // Only the first and the last chunk may be written in part.
@@ -224,7 +224,6 @@ Attempt<void> truncate_content(Core& core, Node& node, std::uint64_t size) {
   if (file.form == Form::inline_data) {
     if (file.size > 0) ATTEMPT(load_whole(core, node));
     Content& content = begin_change(core, node);
-    if (!content.whole.data) content.whole.data = std::make_shared<Buffer>();
     if (size <= core.options.inline_limit) {
       Buffer& buffer = writable(core, content.whole);
       grow(buffer, size);
@@ -278,11 +277,7 @@ Attempt<void> zero_content(Core& core, Node& node, std::uint64_t offset, std::ui
   if (first_whole <= last_whole && static_cast<std::uint64_t>(last_whole) * kChunkBytes < end) {
     zero_part(core, content, chunk_of(end), 0, end % kChunkBytes);
   }
-  if (first_whole < last_whole) {
-    drop_pieces(core, content, first_whole, last_whole);
-    content.holes.add(first_whole, last_whole);
-    touch(content, first_whole, last_whole);
-  }
+  if (first_whole < last_whole) void_chunks(core, node, {first_whole, last_whole});
   return {};
 }
 
@@ -313,11 +308,11 @@ Attempt<vfs::Content> read_content(Core& core, Node& node, std::uint64_t offset,
   return out;
 }
 
-void void_chunk(Core& core, Node& node, std::int64_t chunk) {
+void void_chunks(Core& core, Node& node, store::ChunkRange range) {
   Content& content = begin_change(core, node);
-  drop_pieces(core, content, chunk, chunk + 1);
-  content.holes.add(chunk, chunk + 1);
-  touch(content, chunk, chunk + 1);
+  drop_pieces(core, content, range.first, range.last);
+  content.holes.add(range.first, range.last);
+  touch(content, range.first, range.last);
   content.hash.reset();
 }
 

@@ -22,10 +22,10 @@ Attempt<void> zero_content(Core& core, Node& node, std::uint64_t offset, std::ui
 // Pieces of [offset, offset + size), which lies within the file.
 Attempt<vfs::Content> read_content(Core& core, Node& node, std::uint64_t offset, std::uint64_t size);
 
-// Inline content becomes chunks; it is in memory.
+// Inline content, which is in memory or empty, becomes chunks.
 void to_chunks(Core& core, Node& node);
-// A whole chunk becomes a hole.
-void void_chunk(Core& core, Node& node, std::int64_t chunk);
+// Whole chunks become a hole.
+void void_chunks(Core& core, Node& node, store::ChunkRange range);
 // A whole chunk becomes the stored one of `source`, whose content is published. publish() must follow
 // in the same attempt.
 void share_chunk(Core& core, Node& source, std::int64_t from, Node& target, std::int64_t to);

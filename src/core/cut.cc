@@ -117,7 +117,6 @@ class GroupBuilder {
       change.row.name = node.id.text();
       group().files.push_back(std::move(change));
       group().files_vacated.push_back(node.file_id());
-      node.orphaned = true;
       add_content(node, bits);
     } else if (node.file.form == store::Form::chunked) {
       add_content(node, bits);

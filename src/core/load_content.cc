@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "core/asking.h"
 #include "core/content_ops.h"
 #include "core/core.h"
 #include "core/loads.h"
@@ -19,8 +20,6 @@ bool whole_missing(const Node& node) {
   if (file.form != store::Form::inline_data || file.size == 0) return false;
   return !file.content || !file.content->whole.data;
 }
-
-void ask_whole(Core& core, std::vector<FileId> ids);
 
 void on_whole(Core& core, Node& node, const store::InlineContent& loaded) {
   node.loads->whole_loading = false;
@@ -50,11 +49,7 @@ void fail_whole(Core& core, const std::vector<FileId>& ids, int code) {
 void ask_whole(Core& core, std::vector<FileId> ids) {
   auto asked = ids;
   core.store.load_inline(std::move(ids), [&core, asked = std::move(asked)](auto result) mutable {
-    if (!result && result.error().code == ENOTCONN) {
-      core.executor.after(core.options.retry_interval,
-                          [&core, asked = std::move(asked)]() mutable { ask_whole(core, std::move(asked)); });
-      return;
-    }
+    if (asked_again(core, result, [&core, asked] { ask_whole(core, asked); })) return;
     if (!result) {
       log::error("content of file {} cannot be loaded: {}", asked.front().uuid.text(), result.error().what);
       return fail_whole(core, asked, result.error().code);
@@ -136,11 +131,8 @@ void ask_chunks(Core& core, Node& node, store::ChunkRange range) {
     // A node with a load under way is not dropped.
     Node& loaded = *core.table.find(id);
     Content& content = *loaded.file.content;
-    if (!result && result.error().code == ENOTCONN) {
-      core.executor.after(core.options.retry_interval,
-                          [&core, id, range] { ask_chunks(core, *core.table.find(id), range); });
-      return;
-    }
+    const auto again = [&core, id, range] { ask_chunks(core, *core.table.find(id), range); };
+    if (asked_again(core, result, again)) return;
     const auto it = std::ranges::find(content.loading, range, &ChunkLoad::range);
     int code = 0;
     if (result) {

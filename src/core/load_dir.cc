@@ -1,5 +1,6 @@
 #include <unordered_map>
 
+#include "core/asking.h"
 #include "core/content_ops.h"
 #include "core/core.h"
 #include "core/loads.h"
@@ -119,12 +120,8 @@ void abandon(Core& core, DirLoad& load) {
 void on_page(Core& core, std::shared_ptr<DirLoad> load, const std::string& after,
              Result<store::FolderPage> page) {
   Node& folder = *core.table.find(load->folder);
+  if (asked_again(core, page, [&core, load, after] { ask_page(core, load, after); })) return;
   if (!page) {
-    if (page.error().code == ENOTCONN) {
-      core.executor.after(core.options.retry_interval,
-                          [&core, load, after] { ask_page(core, load, after); });
-      return;
-    }
     log::error("folder {} cannot be loaded: {}", folder.id.text(), page.error().what);
     abandon(core, *load);
     return finish(core, folder, page.error().code);

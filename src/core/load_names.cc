@@ -1,3 +1,4 @@
+#include "core/asking.h"
 #include "core/core.h"
 #include "core/loads.h"
 #include "tuskfs/base/log.h"
@@ -7,10 +8,7 @@ namespace {
 
 void ask_xattrs(Core& core, Uuid id) {
   core.store.load_xattrs(id, [&core, id](auto result) {
-    if (!result && result.error().code == ENOTCONN) {
-      core.executor.after(core.options.retry_interval, [&core, id] { ask_xattrs(core, id); });
-      return;
-    }
+    if (asked_again(core, result, [&core, id] { ask_xattrs(core, id); })) return;
     Node& node = *core.table.find(id);
     node.loads->xattrs_loading = false;
     if (!result) {
@@ -25,10 +23,7 @@ void ask_xattrs(Core& core, Uuid id) {
 
 void ask_links(Core& core, Uuid id) {
   core.store.load_links({id}, [&core, id](auto result) {
-    if (!result && result.error().code == ENOTCONN) {
-      core.executor.after(core.options.retry_interval, [&core, id] { ask_links(core, id); });
-      return;
-    }
+    if (asked_again(core, result, [&core, id] { ask_links(core, id); })) return;
     Node& node = *core.table.find(id);
     node.loads->links_loading = false;
     if (!result) {

@@ -73,7 +73,6 @@ struct Node {
   bool damaged = false;  // its row makes no sense: EIO
   bool stored = false;
   bool gone = false;       // no name left
-  bool orphaned = false;   // the store knows that no name is left
   bool counted = false;    // in the usage counters, with stored_size bytes
   std::uint8_t dirty = 0;  // of Dirty
   store::Meta meta;

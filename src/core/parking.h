@@ -43,10 +43,6 @@ class Parked {
 
 // What can be waited for: a load, a commit, room for dirty bytes. Belongs to one ParkingLot.
 class Waiters {
- public:
-  bool empty() const { return ids_.empty(); }
-
- private:
   friend class ParkingLot;
   std::vector<std::uint64_t> ids_;
 };
@@ -64,7 +60,6 @@ class ParkingLot {
   // Those who wait try again (code 0) or fail with `code`; they run after the work in hand.
   void wake(Waiters& waiters, int code = 0);
   void interrupt(std::uint64_t token);
-  bool idle() const { return parked_.empty() && ready_.empty(); }
 
  private:
   void park(std::unique_ptr<Parked> op, Waiters& on);

@@ -22,7 +22,6 @@ constexpr std::uint64_t kGroupBytes = 32u << 20;
 // does wait, and all before it are as safe.
 constexpr auto kSettle = std::chrono::milliseconds(700);
 constexpr int kMostBackoff = 10;  // retry intervals
-constexpr std::uint8_t kLazyBits = kDirtyLazy;
 
 GroupNo next(GroupNo group) { return GroupNo{static_cast<std::int64_t>(group) + 1}; }
 
@@ -35,7 +34,7 @@ void Txg::mark(Node& node, std::uint8_t bits) {
   if (node.dirty == 0) open_.push_back(&node);
   node.dirty |= bits;
   node.group = open_number_;
-  arm(bits == kLazyBits ? core_.options.lazy_interval : kGroupDelay);
+  arm(bits == kDirtyLazy ? core_.options.lazy_interval : kGroupDelay);
   const bool large = open_.size() > core_.options.dirty_nodes_limit / 2 || core_.dirty_bytes > kGroupBytes;
   if (large || bits & kDirtyStage) cut_soon();
 }

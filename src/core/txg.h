@@ -53,7 +53,6 @@ class Txg {
   };
   Facts facts() const;
   bool fenced() const { return fenced_; }
-  bool idle() const { return !in_flight_ && open_.empty(); }
 
  private:
   void arm(std::chrono::nanoseconds delay);

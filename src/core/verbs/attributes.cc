@@ -34,16 +34,11 @@ Attempt<void> change_size(Core& core, const vfs::Call& call, Node& node, std::ui
   if (node.is_folder) return error(EISDIR);
   if (!node.is_regular()) return error(EINVAL);
   if (size > kMostBytes) return error(EFBIG);
-  const bool changes = size != node.file.size;
   ATTEMPT(truncate_content(core, node, size));
-  if (changes) {
-    note_modified(core, call, node);
-    // A truncation by path has no close that would publish it.
-    if (node.opens == 0) publish(core, node);
-  } else {
-    note_modified(core, call, node);
-    core.txg.mark(node, kDirtyRow);
-  }
+  note_modified(core, call, node);
+  core.txg.mark(node, kDirtyRow);
+  // A truncation by path has no close that would publish it.
+  if (node.opens == 0) publish(core, node);
   return {};
 }
 

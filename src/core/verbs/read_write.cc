@@ -80,18 +80,15 @@ Attempt<std::size_t> share_chunks(Core& core, Node& source, Node& target, const 
   const std::uint64_t end = range.target_offset + whole;
   if (target.file.form == store::Form::inline_data) {
     if (target.file.size > 0) ATTEMPT(load_whole(core, target));
-    Content& inline_content = begin_change(core, target);
-    if (!inline_content.whole.data) inline_content.whole.data = std::make_shared<Buffer>();
     to_chunks(core, target);
   }
-  const std::uint64_t old_size = target.file.size;
-  if (end > old_size) ATTEMPT(truncate_content(core, target, end));
+  ATTEMPT(extend(core, target, end));
   const Content& from = content_of(source);
   const std::int64_t shift = chunk_of(range.target_offset) - chunk_of(range.source_offset);
   const std::int64_t first = chunk_of(range.source_offset);
   for (std::int64_t chunk = first; chunk < first + chunk_of(whole); chunk++) {
     if (from.holes.contains(chunk)) {
-      void_chunk(core, target, chunk + shift);
+      void_chunks(core, target, {chunk + shift, chunk + shift + 1});
     } else {
       share_chunk(core, source, chunk, target, chunk + shift);
     }
