@@ -193,8 +193,6 @@ mode_t without_setid(mode_t mode) {
 
 void note_modified(Core& core, const vfs::Call& call, Node& node) {
   node.meta.mtime = node.meta.ctime = core.now();
-  // File capabilities do not outlive the bytes they were given to.
-  if (node.meta.has_xattrs && node.xattrs) drop_xattr(core, node, "security.capability");
   const mode_t mode = call.uid == 0 ? node.meta.mode : without_setid(node.meta.mode);
   if (mode != node.meta.mode) {
     node.meta.mode = mode;

@@ -39,7 +39,7 @@ void keep_stored_name(Node& node);
 mode_t without_setid(mode_t mode);
 // False: there is none of this name. The attributes are loaded.
 bool drop_xattr(Core& core, Node& node, std::string_view name);
-// A write or truncation happened: times, set-id bits and file capabilities.
+// A write or truncation happened: times and set-id bits. (File capabilities the kernel removes itself.)
 void note_modified(Core& core, const vfs::Call& call, Node& node);
 
 }  // namespace tusk::core

@@ -1,4 +1,5 @@
 // Extended attributes: namespaces, flags, sizes and limits.
+#include <fcntl.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -168,6 +169,50 @@ TEST_F(XattrAfterRemountTest, attributes_are_there_after_a_remount) {
   EXPECT_EQ(::getxattr(dir().c_str(), "user.f", buffer.data(), buffer.size()), 6);
   ASSERT_EQ(::getxattr(at("file").c_str(), "user.big", buffer.data(), buffer.size()), 30'000);
   EXPECT_TRUE(buffer.substr(0, 30'000) == big);
+}
+
+class CapabilityTest : public MountTest {
+ protected:
+  // cap_net_raw, permitted, as the kernel stores it (version 2).
+  void give_capability() {
+    static constexpr char kValue[20] = {0, 0, 0, 2, 0, 0x20};
+    ASSERT_EQ(::setxattr(at("tool").c_str(), kName, kValue, sizeof kValue, 0), 0);
+    ASSERT_EQ(::getxattr(at("tool").c_str(), kName, nullptr, 0), 20);
+    // Nothing of it is in memory when the change comes.
+    mount().remount();
+  }
+  void expect_none() {
+    EXPECT_EQ(errno_of(::getxattr(at("tool").c_str(), kName, nullptr, 0)), ENODATA);
+  }
+  static constexpr const char* kName = "security.capability";
+};
+
+TEST_F(CapabilityTest, does_not_outlive_a_write) {
+  put(at("tool"), "content");
+  give_capability();
+  ASSERT_EQ(::write(open_file(at("tool"), O_WRONLY).get(), "x", 1), 1);
+  expect_none();
+}
+
+TEST_F(CapabilityTest, does_not_outlive_a_truncation) {
+  put(at("tool"), "content");
+  give_capability();
+  ASSERT_EQ(::truncate(at("tool").c_str(), 3), 0);
+  expect_none();
+}
+
+TEST_F(CapabilityTest, does_not_outlive_an_opening_that_truncates) {
+  put(at("tool"), "content");
+  give_capability();
+  open_file(at("tool"), O_WRONLY | O_TRUNC);
+  expect_none();
+}
+
+TEST_F(CapabilityTest, does_not_outlive_a_change_of_owner) {
+  put(at("tool"), "content");
+  give_capability();
+  ASSERT_EQ(::chown(at("tool").c_str(), 12001, 12001), 0);
+  expect_none();
 }
 
 }  // namespace

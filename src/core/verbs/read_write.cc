@@ -116,7 +116,6 @@ Attempt<std::size_t> write(Core& core, const vfs::Call& call, Ino ino, Handle ha
   const auto open_file = core.open_files.find(static_cast<std::uint64_t>(handle));
   if (open_file != core.open_files.end() && open_file->second.flags & O_APPEND) offset = node->file.size;
   if (offset + data.size() > kMostBytes) return error(EFBIG);
-  if (node->meta.has_xattrs) ATTEMPT(load_xattrs(core, *node));
   ATTEMPT(write_content(core, *node, offset, data));
   note_modified(core, call, *node);
   return data.size();
