@@ -12,16 +12,21 @@ namespace {
 
 spdlog::level::level_enum to_spdlog(Level level) {
   switch (level) {
-    case Level::debug: return spdlog::level::debug;
-    case Level::info: return spdlog::level::info;
-    case Level::warning: return spdlog::level::warn;
-    case Level::error: return spdlog::level::err;
+    case Level::debug:
+      return spdlog::level::debug;
+    case Level::info:
+      return spdlog::level::info;
+    case Level::warning:
+      return spdlog::level::warn;
+    case Level::error:
+      return spdlog::level::err;
   }
   return spdlog::level::err;
 }
 
 spdlog::sink_ptr make_sink(const Options& options) {
-  if (!options.file.empty()) return std::make_shared<spdlog::sinks::basic_file_sink_mt>(options.file);
+  if (!options.file.empty())
+    return std::make_shared<spdlog::sinks::basic_file_sink_mt>(options.file);
   if (options.to_syslog) {
     return std::make_shared<spdlog::sinks::syslog_sink_mt>("tuskfs", LOG_PID, LOG_DAEMON, false);
   }

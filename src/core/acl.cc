@@ -8,8 +8,8 @@ namespace {
 // From the kernel's include/uapi/linux/posix_acl{,_xattr}.h; all little-endian.
 constexpr std::uint32_t kVersion = 2;
 constexpr std::size_t kHeaderBytes = 4, kEntryBytes = 8;
-constexpr std::uint16_t kUserObj = 0x01, kUser = 0x02, kGroupObj = 0x04, kGroup = 0x08, kMask = 0x10,
-                        kOther = 0x20;
+constexpr std::uint16_t kUserObj = 0x01, kUser = 0x02, kGroupObj = 0x04, kGroup = 0x08,
+                        kMask = 0x10, kOther = 0x20;
 
 template <class T>
 T get(const std::uint8_t* at) {
@@ -20,7 +20,8 @@ T get(const std::uint8_t* at) {
 
 template <class T>
 void put(Buffer& out, T value) {
-  for (std::size_t i = 0; i < sizeof(T); i++) out.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
+  for (std::size_t i = 0; i < sizeof(T); i++)
+    out.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
 }
 
 constexpr bool known(std::uint16_t tag) {
@@ -36,8 +37,8 @@ std::optional<Acl> Acl::parse(ByteSpan xattr) {
   Acl acl;
   for (std::size_t at = kHeaderBytes; at < xattr.size(); at += kEntryBytes) {
     const std::uint8_t* entry = xattr.data() + at;
-    acl.entries_.push_back({get<std::uint16_t>(entry), get<std::uint16_t>(entry + 2),
-                            get<std::uint32_t>(entry + 4)});
+    acl.entries_.push_back(
+        {get<std::uint16_t>(entry), get<std::uint16_t>(entry + 2), get<std::uint32_t>(entry + 4)});
     if (!known(acl.entries_.back().tag) || acl.entries_.back().perm > 7) return {};
   }
   if (!acl.find(kUserObj) || !acl.find(kGroupObj) || !acl.find(kOther)) return {};

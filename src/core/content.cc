@@ -12,9 +12,7 @@ struct RunningHash::State {
   XXH3_state_t xxh;
 };
 
-RunningHash::RunningHash() : state_(std::make_unique<State>()) {
-  XXH3_128bits_reset(&state_->xxh);
-}
+RunningHash::RunningHash() : state_(std::make_unique<State>()) { XXH3_128bits_reset(&state_->xxh); }
 RunningHash::~RunningHash() = default;
 
 void RunningHash::update(ByteSpan bytes) {

@@ -1,5 +1,5 @@
-// The content of one regular file or symlink as far as it is in memory: what was written and not yet
-// published, what is published and not yet cut, and what is merely cached.
+// The content of one regular file or symlink as far as it is in memory: what was written and not
+// yet published, what is published and not yet cut, and what is merely cached.
 #pragma once
 
 #include <cstdint>
@@ -108,13 +108,13 @@ struct Content {
   Piece whole;                           // inline form; data null: not loaded
   std::map<std::int64_t, Piece> chunks;  // chunked form; absent: a hole or not loaded
   IntervalSet holes;                     // chunked form
-  IntervalSet touched;  // chunks written or voided since the last publication
+  IntervalSet touched;                   // chunks written or voided since the last publication
   bool rewritten = false;  // everything was written anew since the content was last empty
-  std::unique_ptr<RunningHash> hash;     // null: not written in order from the start
-  std::optional<Published> published;    // set while there is something unpublished
+  std::unique_ptr<RunningHash> hash;   // null: not written in order from the start
+  std::optional<Published> published;  // set while there is something unpublished
   MonotonicTime unpublished_since{};
-  std::int64_t stored_end = 0;  // no chunk at or above it has a row
-  bool staged = false;          // chunks of version + 1 have been cut
+  std::int64_t stored_end = 0;     // no chunk at or above it has a row
+  bool staged = false;             // chunks of version + 1 have been cut
   std::uint64_t sealed_bytes = 0;  // dirty and sealed: can be staged
   std::unique_ptr<Delta> delta;
   // Chunks that are another file's rows: readable once `shared_group` has committed.

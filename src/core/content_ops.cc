@@ -168,7 +168,8 @@ Content& content_of(Node& node) {
 Content& begin_change(Core& core, Node& node) {
   Content& content = content_of(node);
   if (content.published) return content;
-  content.published = Published{node.file.size, node.file.form, content.holes.ranges(), node.meta.mtime};
+  content.published =
+      Published{node.file.size, node.file.form, content.holes.ranges(), node.meta.mtime};
   content.unpublished_since = core.executor.now();
   core.txg.note_unpublished(node);
   return content;
@@ -281,7 +282,8 @@ Attempt<void> zero_content(Core& core, Node& node, std::uint64_t offset, std::ui
   return {};
 }
 
-Attempt<vfs::Content> read_content(Core& core, Node& node, std::uint64_t offset, std::uint64_t size) {
+Attempt<vfs::Content> read_content(Core& core, Node& node, std::uint64_t offset,
+                                   std::uint64_t size) {
   vfs::Content out;
   out.size = size;
   if (size == 0) return out;
@@ -299,7 +301,8 @@ Attempt<vfs::Content> read_content(Core& core, Node& node, std::uint64_t offset,
     std::uint64_t have = at;
     if (const auto it = content.chunks.find(chunk); it != content.chunks.end()) {
       have = std::clamp(start + it->second.data->size(), at, stop);
-      if (have > at) out.pieces.push_back(ByteSpan(*it->second.data).subspan(at - start, have - at));
+      if (have > at)
+        out.pieces.push_back(ByteSpan(*it->second.data).subspan(at - start, have - at));
       if (!it->second.charge) core.cache.touch(node, chunk, it->second);
     }
     if (have < stop) out.pieces.push_back(ByteSpan(zeros()).first(stop - have));
@@ -330,8 +333,9 @@ void share_chunk(Core& core, Node& source, std::int64_t from, Node& target, std:
   auto& shares = content.delta->shares;
   if (!shares.empty()) {
     store::ChunkShare& last = shares.back();
-    const bool joins = last.source == source.file_id() && last.source_version == source.file.version &&
-                       last.source_first + last.count == from && last.target_first + last.count == to;
+    const bool joins =
+        last.source == source.file_id() && last.source_version == source.file.version &&
+        last.source_first + last.count == from && last.target_first + last.count == to;
     if (joins) {
       last.count++;
       return;

@@ -20,14 +20,15 @@ Attempt<void> truncate_content(Core& core, Node& node, std::uint64_t size);
 // [offset, offset + size) within the file reads as zeros; whole chunks become holes.
 Attempt<void> zero_content(Core& core, Node& node, std::uint64_t offset, std::uint64_t size);
 // Pieces of [offset, offset + size), which lies within the file.
-Attempt<vfs::Content> read_content(Core& core, Node& node, std::uint64_t offset, std::uint64_t size);
+Attempt<vfs::Content> read_content(Core& core, Node& node, std::uint64_t offset,
+                                   std::uint64_t size);
 
 // Inline content, which is in memory or empty, becomes chunks.
 void to_chunks(Core& core, Node& node);
 // Whole chunks become a hole.
 void void_chunks(Core& core, Node& node, store::ChunkRange range);
-// A whole chunk becomes the stored one of `source`, whose content is published. publish() must follow
-// in the same attempt.
+// A whole chunk becomes the stored one of `source`, whose content is published. publish() must
+// follow in the same attempt.
 void share_chunk(Core& core, Node& source, std::int64_t from, Node& target, std::int64_t to);
 // Drops all of a node's content from memory.
 void forget_content(Core& core, Node& node);

@@ -78,7 +78,8 @@ void Core::release_if_unused(Node& node) {
 }
 
 bool Core::evict_dir(Node& folder) {
-  if (folder.dirty != 0 || !txg.is_committed(folder.group) || folder.dir->open_handles > 0) return false;
+  if (folder.dirty != 0 || !txg.is_committed(folder.group) || folder.dir->open_handles > 0)
+    return false;
   if (executor.now() - folder.dir->used < kKeepDir) return false;
   for (const auto& slot : folder.dir->slots()) {
     if (slot.node && !droppable(*slot.node)) return false;
@@ -130,7 +131,8 @@ void Core::ask_kernel_to_forget() {
   if (!kernel_cache) return;
   std::size_t enough = table.size() - options.nodes_limit * 3 / 4;
   table.for_each([&](Node& node) {
-    if (enough == 0 || !node.dir || &node == root || node.gone || node.dir->open_handles > 0) return;
+    if (enough == 0 || !node.dir || &node == root || node.gone || node.dir->open_handles > 0)
+      return;
     const Node* parent = table.find(node.first.folder.uuid);
     if (!parent) return;
     kernel_cache->drop_entry(parent->ino, node.first.name);

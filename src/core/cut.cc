@@ -57,7 +57,8 @@ class GroupBuilder {
     settle_name(node);
     node.stored = true;
     const std::uint64_t size = group().files.back().row.size;
-    core_.usage.bytes += static_cast<std::int64_t>(size) - static_cast<std::int64_t>(node.stored_size);
+    core_.usage.bytes +=
+        static_cast<std::int64_t>(size) - static_cast<std::int64_t>(node.stored_size);
     node.stored_size = size;
     if (!std::exchange(node.counted, true)) core_.usage.files++;
     if (bits & kDirtyLinks) add_links(node);
@@ -174,7 +175,8 @@ class GroupBuilder {
     node.stored_name.reset();
   }
 
-  // A row that moved away from a name that another row takes in this same group must leave it first.
+  // A row that moved away from a name that another row takes in this same group must leave it
+  // first.
   void vacate() {
     if (renamed_.empty()) return;
     std::set<Place> taken;

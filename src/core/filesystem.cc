@@ -60,7 +60,8 @@ class CoreFilesystem final : public Filesystem {
   void rename(const Call& call, Ino parent, std::string_view name, Ino new_parent,
               std::string_view new_name, unsigned flags, Reply<void> reply) override {
     run(call, std::move(reply),
-        [this, parent, name = std::string(name), new_parent, new_name = std::string(new_name), flags] {
+        [this, parent, name = std::string(name), new_parent, new_name = std::string(new_name),
+         flags] {
           return core::rename(core_, {parent, name, new_parent, new_name, flags});
         });
   }
@@ -72,7 +73,8 @@ class CoreFilesystem final : public Filesystem {
   }
 
   void open(const Call& call, Ino ino, int flags, Reply<Opened> reply) override {
-    run(call, std::move(reply), [this, call, ino, flags] { return core::open(core_, call, ino, flags); });
+    run(call, std::move(reply),
+        [this, call, ino, flags] { return core::open(core_, call, ino, flags); });
   }
   void create(const Call& call, Ino parent, std::string_view name, mode_t mode, int flags,
               Reply<Created> reply) override {
@@ -82,7 +84,8 @@ class CoreFilesystem final : public Filesystem {
   }
   void read(const Call& call, Ino ino, Handle, std::uint64_t offset, std::size_t size,
             Reply<vfs::Content> reply) override {
-    run(call, std::move(reply), [this, ino, offset, size] { return core::read(core_, ino, offset, size); });
+    run(call, std::move(reply),
+        [this, ino, offset, size] { return core::read(core_, ino, offset, size); });
   }
   void write(const Call& call, Ino ino, Handle handle, std::uint64_t offset, ByteSpan data,
              Reply<std::size_t> reply) override {
@@ -108,8 +111,8 @@ class CoreFilesystem final : public Filesystem {
   void opendir(const Call& call, Ino ino, Reply<Opened> reply) override {
     run(call, std::move(reply), [this, ino] { return core::opendir(core_, ino); });
   }
-  void readdir(const Call& call, Ino ino, Handle, std::uint64_t offset, std::size_t limit, bool plus,
-               Reply<std::vector<DirEntry>> reply) override {
+  void readdir(const Call& call, Ino ino, Handle, std::uint64_t offset, std::size_t limit,
+               bool plus, Reply<std::vector<DirEntry>> reply) override {
     run(call, std::move(reply), [this, ino, offset, limit, plus] {
       return core::readdir(core_, ino, offset, limit, plus);
     });
@@ -121,14 +124,14 @@ class CoreFilesystem final : public Filesystem {
   void setxattr(const Call& call, Ino ino, std::string_view name, ByteSpan value, int flags,
                 Reply<void> reply) override {
     run(call, std::move(reply),
-        [this, call, ino, name = std::string(name), kept = Buffer(value.begin(), value.end()), flags] {
-          return core::setxattr(core_, call, ino, name, kept, flags);
-        });
+        [this, call, ino, name = std::string(name), kept = Buffer(value.begin(), value.end()),
+         flags] { return core::setxattr(core_, call, ino, name, kept, flags); });
   }
   void getxattr(const Call& call, Ino ino, std::string_view name, Reply<ByteSpan> reply) override {
-    run(call, std::move(reply), [this, ino, name = std::string(name), scratch = std::string()]() mutable {
-      return core::getxattr(core_, ino, name, scratch);
-    });
+    run(call, std::move(reply),
+        [this, ino, name = std::string(name), scratch = std::string()]() mutable {
+          return core::getxattr(core_, ino, name, scratch);
+        });
   }
   void listxattr(const Call& call, Ino ino, Reply<std::string_view> reply) override {
     run(call, std::move(reply), [this, ino, scratch = std::string()]() mutable {
@@ -140,13 +143,14 @@ class CoreFilesystem final : public Filesystem {
         [this, ino, name = std::string(name)] { return core::removexattr(core_, ino, name); });
   }
 
-  void fallocate(const Call& call, Ino ino, Handle, int mode, std::uint64_t offset, std::uint64_t size,
-                 Reply<void> reply) override {
+  void fallocate(const Call& call, Ino ino, Handle, int mode, std::uint64_t offset,
+                 std::uint64_t size, Reply<void> reply) override {
     run(call, std::move(reply), [this, call, ino, mode, offset, size] {
       return core::fallocate(core_, call, ino, mode, offset, size);
     });
   }
-  void copy_file_range(const Call& call, const CopyRange& range, Reply<std::size_t> reply) override {
+  void copy_file_range(const Call& call, const CopyRange& range,
+                       Reply<std::size_t> reply) override {
     run(call, std::move(reply),
         [this, call, range] { return core::copy_file_range(core_, call, range); });
   }
@@ -194,7 +198,8 @@ class CoreFilesystem final : public Filesystem {
 }  // namespace
 
 std::unique_ptr<Filesystem> make_filesystem(Executor& executor, store::Store& store,
-                                            const store::Attached& attached, const Options& options) {
+                                            const store::Attached& attached,
+                                            const Options& options) {
   return std::make_unique<CoreFilesystem>(executor, store, attached, options);
 }
 

@@ -31,7 +31,8 @@ void on_whole(Core& core, Node& node, const store::InlineContent& loaded) {
       content.whole.data = std::const_pointer_cast<Buffer>(loaded.data);
       core.cache.touch(node, kWhole, content.whole);
     } else {
-      log::error("file {} ({}): its content is missing or damaged", node.id.text(), node.first.name);
+      log::error("file {} ({}): its content is missing or damaged", node.id.text(),
+                 node.first.name);
       code = EIO;
     }
   }
@@ -51,7 +52,8 @@ void ask_whole(Core& core, std::vector<FileId> ids) {
   core.store.load_inline(std::move(ids), [&core, asked = std::move(asked)](auto result) mutable {
     if (asked_again(core, result, [&core, asked] { ask_whole(core, asked); })) return;
     if (!result) {
-      log::error("content of file {} cannot be loaded: {}", asked.front().uuid.text(), result.error().what);
+      log::error("content of file {} cannot be loaded: {}", asked.front().uuid.text(),
+                 result.error().what);
       return fail_whole(core, asked, result.error().code);
     }
     for (const auto& loaded : *result) {
@@ -73,9 +75,11 @@ void add_prefetch(Core& core, Node& node, std::vector<FileId>& ids) {
   dir.prefetch_count = follows ? std::min(dir.prefetch_count * 8, kPrefetchMost) : 1;
   std::uint64_t bytes = node.file.size;
   std::size_t at = position + 1;
-  for (; at < dir.slots().size() && ids.size() < dir.prefetch_count && bytes < kPrefetchBytes; at++) {
+  for (; at < dir.slots().size() && ids.size() < dir.prefetch_count && bytes < kPrefetchBytes;
+       at++) {
     Node* next = dir.slots()[at].node;
-    if (!next || !next->is_regular() || next->file.size > kPrefetchFile || !whole_missing(*next)) continue;
+    if (!next || !next->is_regular() || next->file.size > kPrefetchFile || !whole_missing(*next))
+      continue;
     if (std::exchange(next->load_state().whole_loading, true)) continue;
     next->loads->whole_version = next->file.version;
     ids.push_back(next->file_id());
@@ -175,7 +179,8 @@ void read_ahead(Core& core, Node& node, std::int64_t first, std::int64_t last) {
       continue;
     }
     std::int64_t end = first + 1;
-    while (end < last && end - first < kChunksPerQuery && chunk_missing(content, end) && !loading(content, end)) {
+    while (end < last && end - first < kChunksPerQuery && chunk_missing(content, end) &&
+           !loading(content, end)) {
       end++;
     }
     content.loading.push_back({{first, end}, node.file.version, {}, {}});

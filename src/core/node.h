@@ -43,7 +43,8 @@ struct Links {
 
 struct Xattrs {
   std::map<std::string, Buffer, std::less<>> values;
-  std::map<std::string, bool, std::less<>> changed;  // since the last cut; true: set, false: removed
+  std::map<std::string, bool, std::less<>>
+      changed;  // since the last cut; true: set, false: removed
 };
 
 struct FileState {
@@ -62,7 +63,8 @@ struct NodeLoads {
 };
 
 // Invariants:
-// 1. A node is in the table while it has a dentry in memory, a lookup count, an open handle, a dirty
+// 1. A node is in the table while it has a dentry in memory, a lookup count, an open handle, a
+// dirty
 //    bit, a group not yet committed or a load under way; else it may be dropped.
 // 2. A folder's `dir` is complete or null. A folder made by this mount is complete from birth.
 // 3. `stored`: a cut has written its row, so that the row exists once that group has committed.
@@ -79,7 +81,7 @@ struct Node {
   std::uint32_t opens = 0;
   std::uint32_t dentries = 0;
   std::uint64_t lookups = 0;
-  Name first;  // the root is its own folder
+  Name first;       // the root is its own folder
   GroupNo group{};  // last group that changed it
   std::uint64_t stored_size = 0;
   std::optional<Name> stored_name;  // as the last cut left it, once `first` differs

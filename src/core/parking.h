@@ -29,7 +29,9 @@ template <class T>
 using Attempt = std::expected<T, Stop>;
 
 inline std::unexpected<Stop> error(int code) { return std::unexpected(Stop{code, nullptr}); }
-inline std::unexpected<Stop> wait_on(Waiters& waiters) { return std::unexpected(Stop{0, &waiters}); }
+inline std::unexpected<Stop> wait_on(Waiters& waiters) {
+  return std::unexpected(Stop{0, &waiters});
+}
 
 class Parked {
  public:
@@ -124,13 +126,13 @@ void ParkingLot::run(std::uint64_t token, vfs::Reply<T> reply, Fn attempt) {
 // Hands a stop (an errno or a wait) on, else yields the value.
 #define ATTEMPT_CONCAT_(a, b) a##b
 #define ATTEMPT_CONCAT(a, b) ATTEMPT_CONCAT_(a, b)
-#define ATTEMPT_ASSIGN(target, expression)                                               \
-  auto ATTEMPT_CONCAT(attempt_, __LINE__) = (expression);                                \
-  if (!ATTEMPT_CONCAT(attempt_, __LINE__))                                               \
-    return std::unexpected(ATTEMPT_CONCAT(attempt_, __LINE__).error());                  \
+#define ATTEMPT_ASSIGN(target, expression)                              \
+  auto ATTEMPT_CONCAT(attempt_, __LINE__) = (expression);               \
+  if (!ATTEMPT_CONCAT(attempt_, __LINE__))                              \
+    return std::unexpected(ATTEMPT_CONCAT(attempt_, __LINE__).error()); \
   target = std::move(*ATTEMPT_CONCAT(attempt_, __LINE__))
-#define ATTEMPT(expression)                                                              \
-  do {                                                                                   \
-    if (auto attempt_result = (expression); !attempt_result)                             \
-      return std::unexpected(attempt_result.error());                                    \
+#define ATTEMPT(expression)                                  \
+  do {                                                       \
+    if (auto attempt_result = (expression); !attempt_result) \
+      return std::unexpected(attempt_result.error());        \
   } while (false)

@@ -35,7 +35,8 @@ void drop_superseded(Content& content, std::uint64_t size, Version version) {
   Delta& delta = delta_of(content);
   const bool was_chunked = content.published->form == store::Form::chunked;
   const std::int64_t old_end = was_chunked ? chunks_in(content.published->size) : 0;
-  for (const auto& range : content.touched.within(0, old_end)) delta.drops.push_back({range, version});
+  for (const auto& range : content.touched.within(0, old_end))
+    delta.drops.push_back({range, version});
   const auto drop_void = [&](store::ChunkRange range) {
     delta.puts.erase(delta.puts.lower_bound(range.first), delta.puts.lower_bound(range.last));
     if (range.first >= content.stored_end) return;

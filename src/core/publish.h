@@ -1,8 +1,8 @@
 // From written to published to cut: a content reaches the database only as it was at a publication.
 #pragma once
 
-#include "core/node.h"
 #include "core/cut.h"
+#include "core/node.h"
 
 namespace tusk::core {
 

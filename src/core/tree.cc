@@ -122,7 +122,8 @@ Attempt<Node*> make_node(Core& core, const vfs::Call& call, Ino parent, std::str
     content_of(node).rewritten = true;
   }
   enter(*folder, name, node);
-  core.txg.mark(node, static_cast<std::uint8_t>(kDirtyRow | (node.meta.has_xattrs ? kDirtyXattrs : 0)));
+  core.txg.mark(node,
+                static_cast<std::uint8_t>(kDirtyRow | (node.meta.has_xattrs ? kDirtyXattrs : 0)));
   touch_folder(core, *folder, now);
   return &node;
 }

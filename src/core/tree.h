@@ -23,8 +23,10 @@ struct NewNode {
   mode_t mode = 0;  // with type, before umask and default ACL
   dev_t rdev = 0;
 };
-// Makes a node and enters it: owner, set-gid and ACL inheritance, times, counts. EEXIST, ENAMETOOLONG …
-Attempt<Node*> make_node(Core& core, const vfs::Call& call, Ino parent, std::string_view name, NewNode);
+// Makes a node and enters it: owner, set-gid and ACL inheritance, times, counts. EEXIST,
+// ENAMETOOLONG …
+Attempt<Node*> make_node(Core& core, const vfs::Call& call, Ino parent, std::string_view name,
+                         NewNode);
 
 void enter(Node& folder, std::string_view name, Node& node);
 // The entry goes; the node loses a name (a file with no name left is gone). Links are loaded.
@@ -39,7 +41,8 @@ void keep_stored_name(Node& node);
 mode_t without_setid(mode_t mode);
 // False: there is none of this name. The attributes are loaded.
 bool drop_xattr(Core& core, Node& node, std::string_view name);
-// A write or truncation happened: times and set-id bits. (File capabilities the kernel removes itself.)
+// A write or truncation happened: times and set-id bits. (File capabilities the kernel removes
+// itself.)
 void note_modified(Core& core, const vfs::Call& call, Node& node);
 
 }  // namespace tusk::core

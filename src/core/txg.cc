@@ -18,8 +18,8 @@ constexpr auto kPause = std::chrono::milliseconds(3);
 constexpr auto kBusyDelay = std::chrono::milliseconds(300);
 // A group of this many dirty bytes is not worth growing.
 constexpr std::uint64_t kGroupBytes = 32u << 20;
-// Groups that nobody waits for commit without waiting for the disk; at the latest after this time one
-// does wait, and all before it are as safe.
+// Groups that nobody waits for commit without waiting for the disk; at the latest after this time
+// one does wait, and all before it are as safe.
 constexpr auto kSettle = std::chrono::milliseconds(700);
 constexpr int kMostBackoff = 10;  // retry intervals
 
@@ -35,7 +35,8 @@ void Txg::mark(Node& node, std::uint8_t bits) {
   node.dirty |= bits;
   node.group = open_number_;
   arm(bits == kDirtyLazy ? core_.options.lazy_interval : kGroupDelay);
-  const bool large = open_.size() > core_.options.dirty_nodes_limit / 2 || core_.dirty_bytes > kGroupBytes;
+  const bool large =
+      open_.size() > core_.options.dirty_nodes_limit / 2 || core_.dirty_bytes > kGroupBytes;
   if (large || bits & kDirtyStage) cut_soon();
 }
 
@@ -107,7 +108,8 @@ void Txg::cut_if_due() {
   if (in_flight_ || fenced_ || (open_.empty() && !durable_wanted_)) return;
   const MonotonicTime now = core_.executor.now();
   const bool urgent = cut_due_ == MonotonicTime::min();
-  if (!urgent && now - last_change_ < kPause && now - first_change_ < kBusyDelay) cut_due_ = now + kPause;
+  if (!urgent && now - last_change_ < kPause && now - first_change_ < kBusyDelay)
+    cut_due_ = now + kPause;
   if (cut_due_ > now) return wake_at(cut_due_);
   cut_due_ = MonotonicTime::max();
   in_flight_nodes_ = std::exchange(open_, {});
@@ -120,7 +122,8 @@ void Txg::cut_if_due() {
 }
 
 void Txg::send() {
-  core_.store.commit(in_flight_, [this](store::CommitResult result) { on_result(std::move(result)); });
+  core_.store.commit(in_flight_,
+                     [this](store::CommitResult result) { on_result(std::move(result)); });
 }
 
 void Txg::on_result(store::CommitResult result) {
@@ -129,7 +132,8 @@ void Txg::on_result(store::CommitResult result) {
 }
 
 void Txg::on_committed() {
-  if (failures_ > 0) log::info("commits go on: group {} is in", static_cast<std::int64_t>(in_flight_->number));
+  if (failures_ > 0)
+    log::info("commits go on: group {} is in", static_cast<std::int64_t>(in_flight_->number));
   committed_ = in_flight_->number;
   if (in_flight_->durable) durable_ = committed_;
   last_commit_ = core_.now();
@@ -191,13 +195,15 @@ void Txg::arm_publishing() {
 void Txg::publish_due() {
   publishing_armed_ = false;
   const MonotonicTime until = core_.executor.now() - core_.options.publish_interval;
-  const auto end = std::ranges::find_if(unpublished_, [until](const auto& e) { return e.first > until; });
+  const auto end =
+      std::ranges::find_if(unpublished_, [until](const auto& e) { return e.first > until; });
   std::vector<std::pair<MonotonicTime, Uuid>> due(unpublished_.begin(), end);
   unpublished_.erase(unpublished_.begin(), end);
   for (const auto& [since, id] : due) {
     if (Node* node = core_.table.find(id)) {
       const Content* content = node->file.content.get();
-      if (content && content->unpublished() && content->unpublished_since <= until) publish(core_, *node);
+      if (content && content->unpublished() && content->unpublished_since <= until)
+        publish(core_, *node);
     }
   }
   arm_publishing();

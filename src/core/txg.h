@@ -1,7 +1,8 @@
 // Transaction groups: operations mark what they change in the open group; a cut turns it into rows;
 // one group at a time is in flight.
 //
-// 1. Groups are cut and committed in order; a group that failed is sent again, unchanged, before any
+// 1. Groups are cut and committed in order; a group that failed is sent again, unchanged, before
+// any
 //    later one is cut.
 // 2. node.group is the number of the last group that changed the node: the open one or an earlier.
 // 3. A group is a cut of one moment: everything done before it, nothing after.
@@ -71,7 +72,7 @@ class Txg {
   GroupNo open_number_;
   GroupNo committed_;
   GroupNo durable_;
-  std::vector<Node*> open_;  // nodes of the open group
+  std::vector<Node*> open_;                       // nodes of the open group
   MonotonicTime first_change_{}, last_change_{};  // of the open group
   MonotonicTime cut_due_ = MonotonicTime::max();  // min: at once
   MonotonicTime armed_ = MonotonicTime::max();

@@ -14,7 +14,8 @@ Attempt<vfs::Attr> getattr(Core&, Ino);
 Attempt<vfs::Attr> setattr(Core&, const vfs::Call&, Ino, const vfs::AttrChange&);
 Attempt<std::string_view> readlink(Core&, Ino);
 
-Attempt<vfs::Entry> mknod(Core&, const vfs::Call&, Ino parent, std::string_view name, mode_t, dev_t);
+Attempt<vfs::Entry> mknod(Core&, const vfs::Call&, Ino parent, std::string_view name, mode_t,
+                          dev_t);
 Attempt<vfs::Entry> mkdir(Core&, const vfs::Call&, Ino parent, std::string_view name, mode_t);
 Attempt<vfs::Entry> symlink(Core&, const vfs::Call&, Ino parent, std::string_view name,
                             std::string_view target);
@@ -34,7 +35,8 @@ Attempt<vfs::Opened> open(Core&, const vfs::Call&, Ino, int flags);
 Attempt<vfs::Created> create(Core&, const vfs::Call&, Ino parent, std::string_view name, mode_t,
                              int flags);
 Attempt<vfs::Content> read(Core&, Ino, std::uint64_t offset, std::size_t size);
-Attempt<std::size_t> write(Core&, const vfs::Call&, Ino, Handle, std::uint64_t offset, ByteSpan data);
+Attempt<std::size_t> write(Core&, const vfs::Call&, Ino, Handle, std::uint64_t offset,
+                           ByteSpan data);
 void release(Core&, Handle);
 // `target`: the group to wait for, found at the first attempt.
 Attempt<void> fsync(Core&, Ino, std::optional<GroupNo>& target);
@@ -46,7 +48,8 @@ Attempt<std::vector<vfs::DirEntry>> readdir(Core&, Ino, std::uint64_t offset, st
 void releasedir(Core&, Ino);
 vfs::Statfs statfs(const Core&);
 
-Attempt<void> setxattr(Core&, const vfs::Call&, Ino, std::string_view name, ByteSpan value, int flags);
+Attempt<void> setxattr(Core&, const vfs::Call&, Ino, std::string_view name, ByteSpan value,
+                       int flags);
 // `scratch` keeps the answer alive for the reply.
 Attempt<ByteSpan> getxattr(Core&, Ino, std::string_view name, std::string& scratch);
 Attempt<std::string_view> listxattr(Core&, Ino, std::string& scratch);

@@ -25,8 +25,8 @@ class MimeTypes {
   std::optional<std::string_view> by_name(mode_t mode, std::string_view name) const;
   // By name, else by content, of which `head` are the first bytes.
   std::string_view by_content(mode_t mode, std::string_view name, ByteSpan head);
-  // libmagic takes 100 µs a file, a third of the driver's work in a run of small files: only so many
-  // files a second are worth that.
+  // libmagic takes 100 µs a file, a third of the driver's work in a run of small files: only so
+  // many files a second are worth that.
   void start_group(std::chrono::steady_clock::time_point now) {
     if (now - refilled_ < std::chrono::seconds(1)) return;
     refilled_ = now;

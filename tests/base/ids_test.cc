@@ -12,7 +12,8 @@ TEST(Uuid, text_and_parse_are_inverse) {
 }
 
 TEST(Uuid, parse_refuses_what_is_no_uuid) {
-  for (const char* bad : {"", "018f3c2a", "018f3c2a-9b7e-7cc1-8f00-0123456789abc", "g18f3c2a-9b7e-7cc1-8f00-0123456789ab"}) {
+  for (const char* bad : {"", "018f3c2a", "018f3c2a-9b7e-7cc1-8f00-0123456789abc",
+                          "g18f3c2a-9b7e-7cc1-8f00-0123456789ab"}) {
     EXPECT_FALSE(Uuid::parse(bad)) << bad;
   }
 }

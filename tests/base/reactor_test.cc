@@ -29,7 +29,10 @@ TEST(Reactor, timers_run_in_order_of_time_then_of_asking) {
 TEST(Reactor, what_a_task_posts_runs_in_a_later_turn) {
   auto reactor = *Reactor::create();
   int turns = 0;
-  reactor->post([&] { reactor->post([&] { turns = 2; }); turns = 1; });
+  reactor->post([&] {
+    reactor->post([&] { turns = 2; });
+    turns = 1;
+  });
   reactor->run_ready();
   EXPECT_EQ(turns, 1);
   reactor->run_ready();

@@ -45,7 +45,8 @@ TEST(IntervalSet, agrees_with_a_plain_set_under_random_changes) {
       set.remove(first, last);
       for (auto i = first; i < last; i++) plain.erase(i);
     }
-    for (std::int64_t i = 0; i < 120; i++) ASSERT_EQ(set.contains(i), plain.contains(i)) << "step " << step;
+    for (std::int64_t i = 0; i < 120; i++)
+      ASSERT_EQ(set.contains(i), plain.contains(i)) << "step " << step;
     ASSERT_EQ(set.count_within(0, 200), static_cast<std::int64_t>(plain.size()));
     const auto ranges = set.ranges();
     for (std::size_t i = 1; i < ranges.size(); i++) ASSERT_LT(ranges[i - 1].last, ranges[i].first);

@@ -72,7 +72,7 @@ TEST_F(Schema, an_insert_of_the_classic_columns_makes_a_file_in_the_root) {
 
 TEST_F(Schema, names_that_no_folder_can_hold_are_refused) {
   for (const std::string& name : {std::string(""), std::string("."), std::string(".."),
-                                 std::string("a/b"), std::string(256, 'x')}) {
+                                  std::string("a/b"), std::string(256, 'x')}) {
     EXPECT_THROW(insert(name), std::exception) << name;
   }
   insert(std::string(255, 'x'));

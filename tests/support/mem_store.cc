@@ -79,7 +79,8 @@ void MemStore::load_folder(const FolderQuery& query, Callback<Result<FolderPage>
       page.next_after = name;
       if (entry.folder) page.folders.push_back(*entry.folder);
       if (entry.link) page.links.push_back({entry.file->id, query.folder, name});
-      const bool have = entry.file && std::ranges::find(page.files, entry.file->id, &FileRow::id) != page.files.end();
+      const bool have = entry.file && std::ranges::find(page.files, entry.file->id, &FileRow::id) !=
+                                          page.files.end();
       if (entry.file && !have) page.files.push_back(*entry.file);
     }
     if (taken <= query.limit) page.next_after.clear();
@@ -87,7 +88,8 @@ void MemStore::load_folder(const FolderQuery& query, Callback<Result<FolderPage>
   });
 }
 
-void MemStore::load_inline(std::vector<FileId> ids, Callback<Result<std::vector<InlineContent>>> callback) {
+void MemStore::load_inline(std::vector<FileId> ids,
+                           Callback<Result<std::vector<InlineContent>>> callback) {
   answer([this, ids = std::move(ids), callback = std::move(callback)](bool connected) mutable {
     if (!connected) return callback(std::unexpected(not_connected()));
     std::vector<InlineContent> out;
@@ -96,7 +98,8 @@ void MemStore::load_inline(std::vector<FileId> ids, Callback<Result<std::vector<
       if (file == state_.files.end()) continue;
       const auto data = state_.data.find(id);
       // The caller owns what it is given, as with bytes from a server.
-      SharedBytes copy = data == state_.data.end() ? nullptr : std::make_shared<Buffer>(*data->second);
+      SharedBytes copy =
+          data == state_.data.end() ? nullptr : std::make_shared<Buffer>(*data->second);
       out.push_back({id, file->second.version, std::move(copy)});
     }
     callback(std::move(out));
@@ -163,13 +166,16 @@ void MemStore::step_commit(Verdict verdict) {
     undurable_.clear();
   }
   switch (verdict) {
-    case Verdict::commit: return pending->callback({});
+    case Verdict::commit:
+      return pending->callback({});
     case Verdict::commit_but_unknown:
     case Verdict::lose_and_unknown:
       return pending->callback({CommitState::unknown, {EIO, "connection lost in commit", ""}});
-    case Verdict::retry: return pending->callback({CommitState::retry, {EIO, "connection lost", ""}});
+    case Verdict::retry:
+      return pending->callback({CommitState::retry, {EIO, "connection lost", ""}});
     case Verdict::disk_full:
-      return pending->callback({CommitState::retry, {ENOSPC, "no space left on the server's disk", ""}});
+      return pending->callback(
+          {CommitState::retry, {ENOSPC, "no space left on the server's disk", ""}});
   }
 }
 
@@ -198,14 +204,16 @@ void MemStore::delete_file(State& state, FileId id) {
 void MemStore::drop_chunks(State& state, const ChunkDrop& drop) {
   std::erase_if(state.chunks, [&](const auto& entry) {
     const auto& [file, chunk, version] = entry.first;
-    return file == drop.file && chunk >= drop.range.first && chunk < drop.range.last && version < drop.below;
+    return file == drop.file && chunk >= drop.range.first && chunk < drop.range.last &&
+           version < drop.below;
   });
 }
 
 void MemStore::apply(State& state, const Group& group) const {
   for (const auto& share : group.chunk_shares) {
     for (std::int64_t i = 0; i < share.count; i++) {
-      const SharedBytes data = newest(state, share.source, share.source_first + i, share.source_version);
+      const SharedBytes data =
+          newest(state, share.source, share.source_first + i, share.source_version);
       if (data) state.chunks[{share.target, share.target_first + i, share.target_version}] = data;
     }
   }
@@ -219,10 +227,12 @@ void MemStore::apply(State& state, const Group& group) const {
     std::erase_if(state.xattrs, [id](const auto& e) { return e.first.first == id.uuid; });
   }
   for (const FileId id : group.files_vacated) {
-    if (const auto it = state.files.find(id); it != state.files.end()) it->second.name = id.uuid.text();
+    if (const auto it = state.files.find(id); it != state.files.end())
+      it->second.name = id.uuid.text();
   }
   for (const FolderId id : group.folders_vacated) {
-    if (const auto it = state.folders.find(id); it != state.folders.end()) it->second.name = id.uuid.text();
+    if (const auto it = state.folders.find(id); it != state.folders.end())
+      it->second.name = id.uuid.text();
   }
   for (const auto& row : group.folders) state.folders[row.id] = row;
   for (const auto& change : group.files) {
@@ -240,7 +250,8 @@ void MemStore::apply(State& state, const Group& group) const {
   for (const auto& row : group.xattrs_set) state.xattrs[{row.owner, row.name}] = row.value;
   for (const auto& row : group.xattrs_removed) state.xattrs.erase({row.owner, row.name});
   for (const auto& drop : group.chunk_drops) drop_chunks(state, drop);
-  for (const auto& put : group.chunk_puts) state.chunks[{put.file, put.chunk, put.version}] = put.data;
+  for (const auto& put : group.chunk_puts)
+    state.chunks[{put.file, put.chunk, put.version}] = put.data;
   for (const auto& staging : group.stagings) {
     if (staging.staged) {
       state.staged.insert({staging.file, staging.version});
@@ -282,12 +293,14 @@ std::string MemStore::check() const {
   Usage counted;
   for (const auto& [id, row] : state_.folders) {
     counted.folders++;
-    if (id != root_ && !take(row.parent, row.name)) return "folder " + row.name + " has no place of its own";
+    if (id != root_ && !take(row.parent, row.name))
+      return "folder " + row.name + " has no place of its own";
   }
   std::map<FileId, std::uint32_t> link_counts;
   for (const auto& [place, id] : state_.links) {
     if (!state_.files.contains(id)) return "further name " + place.second + " has no file";
-    if (!take(place.first, place.second)) return "further name " + place.second + " has no place of its own";
+    if (!take(place.first, place.second))
+      return "further name " + place.second + " has no place of its own";
     link_counts[id]++;
   }
   for (const auto& [id, row] : state_.files) {
@@ -296,14 +309,16 @@ std::string MemStore::check() const {
     counted.files++;
     counted.bytes += static_cast<std::int64_t>(row.size);
     if (!take(row.folder, row.name)) return "file " + row.name + " has no place of its own";
-    if (row.meta.nlink != 1 + link_counts[id]) return "file " + row.name + " has a wrong link count";
+    if (row.meta.nlink != 1 + link_counts[id])
+      return "file " + row.name + " has a wrong link count";
   }
   for (const auto& [key, data] : state_.chunks) {
     const auto& [id, chunk, version] = key;
     const auto file = state_.files.find(id);
     const bool published = file != state_.files.end() && version <= file->second.version;
     if (published || state_.staged.contains({id, version})) continue;
-    return "chunk " + std::to_string(chunk) + " of version " + std::to_string(version) + " belongs to nothing";
+    return "chunk " + std::to_string(chunk) + " of version " + std::to_string(version) +
+           " belongs to nothing";
   }
   if (counted != state_.usage) return "the usage counters are wrong";
   return "";

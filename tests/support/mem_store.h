@@ -1,5 +1,5 @@
-// A Store in memory, with the meaning of the PostgreSQL one and a will of its own: it answers when it
-// is told to, and may fail, or commit and say that it does not know.
+// A Store in memory, with the meaning of the PostgreSQL one and a will of its own: it answers when
+// it is told to, and may fail, or commit and say that it does not know.
 #pragma once
 
 #include <deque>
@@ -27,7 +27,8 @@ class MemStore final : public store::Store {
   void load_folder(const store::FolderQuery&, store::Callback<Result<store::FolderPage>>) override;
   void load_inline(std::vector<FileId>,
                    store::Callback<Result<std::vector<store::InlineContent>>>) override;
-  void load_chunks(const store::ChunkQuery&, store::Callback<Result<std::vector<store::Chunk>>>) override;
+  void load_chunks(const store::ChunkQuery&,
+                   store::Callback<Result<std::vector<store::Chunk>>>) override;
   void load_xattrs(Uuid owner, store::Callback<Result<std::vector<store::XattrRow>>>) override;
   void load_links(FileId, store::Callback<Result<std::vector<store::LinkRow>>>) override;
   void commit(std::shared_ptr<const store::Group>, store::Callback<store::CommitResult>) override;

@@ -19,7 +19,9 @@ class SimExecutor final : public Executor {
     timers_.push_back({now_ + delay, order_++, std::move(task)});
   }
   MonotonicTime now() const override { return now_; }
-  WallTime wall_now() const override { return {1'700'000'000'000'000'000 + now_.count() + tick_++}; }
+  WallTime wall_now() const override {
+    return {1'700'000'000'000'000'000 + now_.count() + tick_++};
+  }
   std::uint64_t random() override { return random_(); }
 
   // Posted tasks keep their order, as the production queue does. False: nothing was ready.

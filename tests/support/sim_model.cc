@@ -10,7 +10,8 @@ namespace {
 
 std::string line(const std::string& path, unsigned mode, int names, const std::string& content) {
   return path + " " + std::to_string(mode & 07777) + " " + std::to_string(names) + " " +
-         std::to_string(content.size()) + " " + std::to_string(std::hash<std::string>{}(content)) + "\n";
+         std::to_string(content.size()) + " " + std::to_string(std::hash<std::string>{}(content)) +
+         "\n";
 }
 
 }  // namespace
@@ -81,7 +82,8 @@ bool Model::is_below(int node, int folder) const {
   return folder == node;
 }
 
-int Model::rename(int folder, const std::string& name, int to, const std::string& new_name, bool exchange) {
+int Model::rename(int folder, const std::string& name, int to, const std::string& new_name,
+                  bool exchange) {
   const int node = find(folder, name);
   const int old = find(to, new_name);
   if (node < 0) return ENOENT;
@@ -173,8 +175,10 @@ struct Rows {
     if (const auto it = files.find(folder); it != files.end()) {
       for (const auto& [name, row] : it->second) {
         const auto bytes = store.content(row->id);
-        const std::string text = bytes ? std::string(bytes->begin(), bytes->end()) : "(no whole content)";
-        lines[name] += line(path + "/" + name, row->meta.mode, static_cast<int>(row->meta.nlink), text);
+        const std::string text =
+            bytes ? std::string(bytes->begin(), bytes->end()) : "(no whole content)";
+        lines[name] +=
+            line(path + "/" + name, row->meta.mode, static_cast<int>(row->meta.nlink), text);
       }
     }
     for (const auto& [name, text] : lines) out += text;
@@ -196,7 +200,8 @@ std::string published(const MemStore& store) {
   for (const auto& [id, row] : store.files()) {
     if (!store.is_orphan(id)) rows.files[row.folder][row.name] = &row;
   }
-  for (const auto& [place, id] : store.links()) rows.files[place.first][place.second] = &store.files().at(id);
+  for (const auto& [place, id] : store.links())
+    rows.files[place.first][place.second] = &store.files().at(id);
   std::string out;
   rows.describe(root, "", out);
   return out;

@@ -33,7 +33,8 @@ class Model {
   int unlink(int folder, const std::string& name);
   int rmdir(int folder, const std::string& name);
   int link(int node, int folder, const std::string& name);
-  int rename(int folder, const std::string& name, int to, const std::string& new_name, bool exchange);
+  int rename(int folder, const std::string& name, int to, const std::string& new_name,
+             bool exchange);
   void chmod(int node, unsigned mode);
   void write(int node, std::size_t offset, const std::string& data);
   void truncate(int node, std::size_t size);

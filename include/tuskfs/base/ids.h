@@ -68,5 +68,7 @@ struct std::hash<tusk::Uuid> {
 };
 template <class Tag>
 struct std::hash<tusk::Id<Tag>> {
-  std::size_t operator()(const tusk::Id<Tag>& id) const noexcept { return std::hash<tusk::Uuid>{}(id.uuid); }
+  std::size_t operator()(const tusk::Id<Tag>& id) const noexcept {
+    return std::hash<tusk::Uuid>{}(id.uuid);
+  }
 };

@@ -49,7 +49,7 @@ class Reactor final : public Executor {
   Fd event_;
   std::atomic<bool> posted_ = false;
   std::mutex mutex_;
-  std::vector<Task> queue_;  // guarded by mutex_
+  std::vector<Task> queue_;    // guarded by mutex_
   std::vector<Timer> timers_;  // heap, core thread only
   std::uint64_t timer_count_ = 0;
   std::mt19937_64 random_{std::random_device{}()};

@@ -27,13 +27,13 @@ inline std::unexpected<Error> fail(int code, std::string what, std::string hint 
 // The only macro that returns: hands an error on, else yields the value.
 #define TUSK_TRY_CONCAT_(a, b) a##b
 #define TUSK_TRY_CONCAT(a, b) TUSK_TRY_CONCAT_(a, b)
-#define TRY_ASSIGN(target, expression)                                            \
-  auto TUSK_TRY_CONCAT(try_, __LINE__) = (expression);                            \
-  if (!TUSK_TRY_CONCAT(try_, __LINE__))                                           \
-    return std::unexpected(std::move(TUSK_TRY_CONCAT(try_, __LINE__)).error());   \
+#define TRY_ASSIGN(target, expression)                                          \
+  auto TUSK_TRY_CONCAT(try_, __LINE__) = (expression);                          \
+  if (!TUSK_TRY_CONCAT(try_, __LINE__))                                         \
+    return std::unexpected(std::move(TUSK_TRY_CONCAT(try_, __LINE__)).error()); \
   target = std::move(*TUSK_TRY_CONCAT(try_, __LINE__))
-#define TRY(expression)                                                           \
-  do {                                                                            \
-    if (auto try_result = (expression); !try_result)                              \
-      return std::unexpected(std::move(try_result).error());                      \
+#define TRY(expression)                                      \
+  do {                                                       \
+    if (auto try_result = (expression); !try_result)         \
+      return std::unexpected(std::move(try_result).error()); \
   } while (false)

@@ -29,8 +29,8 @@ struct ChunkPut {
   SharedBytes data;
 };
 
-// `count` chunks of `target` from `target_first` on are those of `source` from `source_first` on, as
-// of `source_version`. Chunks that `source` does not have are skipped. Whether a share sees what
+// `count` chunks of `target` from `target_first` on are those of `source` from `source_first` on,
+// as of `source_version`. Chunks that `source` does not have are skipped. Whether a share sees what
 // another one of the same group made is not promised.
 struct ChunkShare {
   FileId target;

@@ -35,7 +35,7 @@ struct FolderQuery {
 struct InlineContent {
   FileId file;
   Version version = 0;
-  SharedBytes data;  // null: the row has no inline data or is gone
+  SharedBytes data;      // null: the row has no inline data or is gone
   bool damaged = false;  // its checksum does not match
 };
 

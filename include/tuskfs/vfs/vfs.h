@@ -130,7 +130,8 @@ class Vfs {
   virtual void setattr(const Call&, Ino, const AttrChange&, Reply<Attr>) = 0;
   virtual void readlink(const Call&, Ino, Reply<std::string_view>) = 0;
 
-  virtual void mknod(const Call&, Ino parent, std::string_view name, mode_t, dev_t, Reply<Entry>) = 0;
+  virtual void mknod(const Call&, Ino parent, std::string_view name, mode_t, dev_t,
+                     Reply<Entry>) = 0;
   virtual void mkdir(const Call&, Ino parent, std::string_view name, mode_t, Reply<Entry>) = 0;
   virtual void symlink(const Call&, Ino parent, std::string_view name, std::string_view target,
                        Reply<Entry>) = 0;
@@ -172,8 +173,8 @@ class Vfs {
   virtual void removexattr(const Call&, Ino, std::string_view name, Reply<void>) = 0;
 
   // mode as fallocate(2).
-  virtual void fallocate(const Call&, Ino, Handle, int mode, std::uint64_t offset, std::uint64_t size,
-                         Reply<void>) = 0;
+  virtual void fallocate(const Call&, Ino, Handle, int mode, std::uint64_t offset,
+                         std::uint64_t size, Reply<void>) = 0;
   virtual void copy_file_range(const Call&, const CopyRange&, Reply<std::size_t>) = 0;
   // whence: SEEK_DATA or SEEK_HOLE.
   virtual void lseek(const Call&, Ino, std::uint64_t offset, int whence, Reply<std::uint64_t>) = 0;

@@ -49,7 +49,8 @@ Attempt<vfs::Attr> getattr(Core& core, Ino ino) {
   return attr_of(*node);
 }
 
-Attempt<vfs::Attr> setattr(Core& core, const vfs::Call& call, Ino ino, const vfs::AttrChange& change) {
+Attempt<vfs::Attr> setattr(Core& core, const vfs::Call& call, Ino ino,
+                           const vfs::AttrChange& change) {
   ATTEMPT_ASSIGN(Node * node, core.node(ino));
   ATTEMPT(core.txg.admit(0));
   if (change.mode && node->meta.has_xattrs) ATTEMPT(load_xattrs(core, *node));

@@ -62,8 +62,8 @@ Attempt<std::size_t> copy_bytes(Core& core, Node& source, Node& target, const vf
   return bytes.size();
 }
 
-bool can_share(const Core& core, const Node& source, const Node& target, const vfs::CopyRange& range,
-               std::uint64_t size) {
+bool can_share(const Core& core, const Node& source, const Node& target,
+               const vfs::CopyRange& range, std::uint64_t size) {
   return &source != &target && source.file.form == store::Form::chunked && size >= kChunkBytes &&
          range.source_offset % kChunkBytes == 0 && range.target_offset % kChunkBytes == 0 &&
          range.target_offset + size > core.options.edit_in_place_limit;
@@ -71,8 +71,8 @@ bool can_share(const Core& core, const Node& source, const Node& target, const v
 
 // Whole chunks, each by a row that points at the source's. The source is published and committed
 // first, so that its rows are there and do not change any more under the version that is shared.
-Attempt<std::size_t> share_chunks(Core& core, Node& source, Node& target, const vfs::CopyRange& range,
-                                  std::uint64_t size) {
+Attempt<std::size_t> share_chunks(Core& core, Node& source, Node& target,
+                                  const vfs::CopyRange& range, std::uint64_t size) {
   publish(core, source);
   if (!core.txg.is_committed(source.group)) return wait_on(core.txg.want_commit());
   ATTEMPT(load_chunks(core, source, 0, 0));
@@ -114,7 +114,8 @@ Attempt<std::size_t> write(Core& core, const vfs::Call& call, Ino ino, Handle ha
   ATTEMPT_ASSIGN(Node * node, core.regular(ino));
   ATTEMPT(core.txg.admit(data.size()));
   const auto open_file = core.open_files.find(static_cast<std::uint64_t>(handle));
-  if (open_file != core.open_files.end() && open_file->second.flags & O_APPEND) offset = node->file.size;
+  if (open_file != core.open_files.end() && open_file->second.flags & O_APPEND)
+    offset = node->file.size;
   if (offset + data.size() > kMostBytes) return error(EFBIG);
   ATTEMPT(write_content(core, *node, offset, data));
   note_modified(core, call, *node);
@@ -125,7 +126,8 @@ Attempt<void> fallocate(Core& core, const vfs::Call& call, Ino ino, int mode, st
                         std::uint64_t size) {
   ATTEMPT_ASSIGN(Node * node, core.regular(ino));
   if (size == 0) return error(EINVAL);
-  if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) return error(EOPNOTSUPP);
+  if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
+    return error(EOPNOTSUPP);
   const bool punch = mode & FALLOC_FL_PUNCH_HOLE, zero = mode & FALLOC_FL_ZERO_RANGE;
   const bool keep = mode & FALLOC_FL_KEEP_SIZE;
   if ((punch && zero) || (punch && !keep)) return error(EOPNOTSUPP);
@@ -139,7 +141,8 @@ Attempt<void> fallocate(Core& core, const vfs::Call& call, Ino ino, int mode, st
   return {};
 }
 
-Attempt<std::size_t> copy_file_range(Core& core, const vfs::Call& call, const vfs::CopyRange& range) {
+Attempt<std::size_t> copy_file_range(Core& core, const vfs::Call& call,
+                                     const vfs::CopyRange& range) {
   ATTEMPT_ASSIGN(Node * source, core.regular(range.source));
   ATTEMPT_ASSIGN(Node * target, core.regular(range.target));
   if (range.source_offset >= source->file.size) return 0;

@@ -106,7 +106,8 @@ Attempt<void> rename(Core& core, const RenameArgs& args) {
   if (args.flags & RENAME_NOREPLACE && to.node) return error(EEXIST);
   if (!node->is_folder && node->meta.nlink > 1) ATTEMPT(load_links(core, *node));
   if (!(args.flags & RENAME_EXCHANGE)) return move(core, from, to);
-  if (to.node && !to.node->is_folder && to.node->meta.nlink > 1) ATTEMPT(load_links(core, *to.node));
+  if (to.node && !to.node->is_folder && to.node->meta.nlink > 1)
+    ATTEMPT(load_links(core, *to.node));
   return exchange(core, from, to);
 }
 

@@ -15,8 +15,8 @@ constexpr std::string_view kStatus = "user.tusk.status";
 bool is_acl(std::string_view name) { return name == kAclAccess || name == kAclDefault; }
 
 bool is_supported(std::string_view name) {
-  return name.starts_with("user.") || name.starts_with("trusted.") || name.starts_with("security.") ||
-         is_acl(name);
+  return name.starts_with("user.") || name.starts_with("trusted.") ||
+         name.starts_with("security.") || is_acl(name);
 }
 
 ByteSpan bytes_of(std::string_view text) {
