@@ -40,6 +40,21 @@ class Load {
     report(what, count, "files", started);
   }
 
+  // As created and fsynced one by one: a file, and its folder's times.
+  void durable_files(int count) {
+    const auto started = Clock::now();
+    for (int done = 0; done < count; done++) {
+      Group group;
+      group.durable = true;
+      group.folders.push_back(store_.attached().root);
+      group.files.push_back(file(4096));
+      usage_.files++;
+      usage_.bytes += 4096;
+      commit(std::move(group));
+    }
+    report("4 KiB files, durable, one by one", count, "files", started);
+  }
+
   void chunks(int mebibytes, int per_group) {
     constexpr int kPerMebibyte = (1 << 20) / kChunkBytes;
     FileChange big = file(0);
@@ -179,7 +194,7 @@ class Load {
 
 int main(int argc, char** argv) {
   if (argc < 2) {
-    fmt::print(stderr, "usage: storeload CONNINFO [FILES-PER-GROUP [chunks]]\n");
+    fmt::print(stderr, "usage: storeload CONNINFO [FILES-PER-GROUP [chunks|durable]]\n");
     return 2;
   }
   const int per_group = argc > 2 ? std::atoi(argv[2]) : 400;
@@ -201,6 +216,8 @@ int main(int argc, char** argv) {
     load.chunks(512, 8);
     return 0;
   }
+  load.durable_files(4'000);
+  if (only == "durable") return 0;
   load.files(fmt::format("4 KiB files, {} a group", per_group), 20'000, per_group, 4096);
   load.files("1 KiB files", 20'000, per_group, 1024);
   load.files("4 KiB files, one a group", 2'000, 1, 4096);

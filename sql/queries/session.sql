@@ -42,3 +42,12 @@ commit
 
 -- name: rollback
 rollback
+
+-- name: savepoint
+savepoint part
+
+-- name: release_savepoint
+release savepoint part
+
+-- name: rollback_to_savepoint
+rollback to savepoint part

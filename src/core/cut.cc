@@ -10,6 +10,12 @@
 namespace tusk::core {
 namespace {
 
+void uncount(Core& core, Node& node) {
+  if (!std::exchange(node.counted, false)) return;
+  (node.is_folder ? core.usage.folders : core.usage.files)--;
+  core.usage.bytes -= static_cast<std::int64_t>(std::exchange(node.stored_size, 0));
+}
+
 class GroupBuilder {
  public:
   GroupBuilder(Core& core, GroupNo number, bool durable) : core_(core) {
@@ -20,6 +26,7 @@ class GroupBuilder {
 
   void add(Node& node) {
     const std::uint8_t bits = std::exchange(node.dirty, 0);
+    if (node.damaged && !node.gone) return forget_dirty(node);
     if (node.is_folder) {
       node.gone ? add_gone_folder(node) : add_folder(node);
     } else {
@@ -48,7 +55,7 @@ class GroupBuilder {
 
   void add_gone_folder(Node& node) {
     if (node.stored) group().folders_deleted.push_back(node.folder_id());
-    if (std::exchange(node.counted, false)) core_.usage.folders--;
+    uncount(core_, node);
     node.stored = false;
   }
 
@@ -102,7 +109,7 @@ class GroupBuilder {
   // No name left. While it is open its content must stay readable: an orphan, gone at the latest
   // with the next mount.
   void add_gone_file(Node& node, std::uint8_t bits) {
-    uncount(node);
+    uncount(core_, node);
     const Content* content = node.file.content.get();
     const bool has_chunks = content && (content->stored_end > 0 || content->staged);
     if (node.opens == 0) {
@@ -129,13 +136,6 @@ class GroupBuilder {
   void forget_dirty(Node& node) {
     if (node.links) drop_links(node);
     if (node.file.content) node.file.content->delta.reset();
-  }
-
-  void uncount(Node& node) {
-    if (!std::exchange(node.counted, false)) return;
-    core_.usage.files--;
-    core_.usage.bytes -= static_cast<std::int64_t>(node.stored_size);
-    node.stored_size = 0;
   }
 
   void drop_links(Node& node) {
@@ -198,6 +198,14 @@ class GroupBuilder {
 };
 
 }  // namespace
+
+void give_up(Core& core, Node& node) {
+  node.damaged = true;
+  uncount(core, node);
+  // What the kernel keeps of it would go on to look well.
+  const Node* parent = core.table.find(node.first.folder.uuid);
+  if (core.kernel_cache && parent) core.kernel_cache->drop_entry(parent->ino, node.first.name);
+}
 
 Cut cut_group(Core& core, const std::vector<Node*>& nodes, GroupNo number, bool durable) {
   GroupBuilder builder(core, number, durable);

@@ -16,6 +16,9 @@ struct Cut {
   std::vector<std::shared_ptr<DirtyCharge>> charges;  // to be held until the group has committed
 };
 
+// The database refuses the node's rows for good: EIO from now on, and never cut again.
+void give_up(Core& core, Node& node);
+
 // Takes all dirty bits off `nodes`.
 Cut cut_group(Core& core, const std::vector<Node*>& nodes, GroupNo number, bool durable);
 

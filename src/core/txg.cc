@@ -127,11 +127,11 @@ void Txg::send() {
 }
 
 void Txg::on_result(store::CommitResult result) {
-  if (result.state == store::CommitState::committed) return on_committed();
+  if (result.state == store::CommitState::committed) return on_committed(result);
   on_failed(result);
 }
 
-void Txg::on_committed() {
+void Txg::on_committed(const store::CommitResult& result) {
   if (failures_ > 0)
     log::info("commits go on: group {} is in", static_cast<std::int64_t>(in_flight_->number));
   committed_ = in_flight_->number;
@@ -140,6 +140,10 @@ void Txg::on_committed() {
   last_error_.clear();
   in_flight_.reset();
   in_flight_charges_.clear();
+  for (const store::Refusal& refusal : result.refused) {
+    Node* node = core_.table.find(refusal.owner);
+    if (node && !node->gone) give_up(core_, *node);
+  }
   for (Node* node : std::exchange(in_flight_nodes_, {})) {
     if (node->dirty == 0) core_.release_if_unused(*node);
   }

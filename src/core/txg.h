@@ -61,7 +61,7 @@ class Txg {
   void cut_if_due();
   void send();
   void on_result(store::CommitResult result);
-  void on_committed();
+  void on_committed(const store::CommitResult& result);
   void on_failed(const store::CommitResult& result);
   void settle_later();
   void relieve();

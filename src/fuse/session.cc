@@ -1,6 +1,7 @@
 #include "tuskfs/fuse/session.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -147,6 +148,9 @@ int FuseSession::run() {
       break;
     } else if (now - busy_ >= kSpin) {
       sleep();
+    } else {
+      // Whom a request has just woken (the committer, above all) may wait for this very CPU.
+      ::sched_yield();
     }
   }
   end_mount();

@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "group_writer.h"
+#include "salvage.h"
 #include "session.h"
 #include "sqlstate.h"
 #include "tuskfs/base/log.h"
@@ -42,8 +43,8 @@ CommitResult Committer::commit(const std::shared_ptr<const Group>& group) {
   if (fenced_) return {CommitState::fenced, *fenced_};
   if (auto failure = ensure_connected()) return failed(*group, std::move(*failure));
   CommitResult result = commit_after(group);
+  if (!connection_->alive()) connected_ = false;
   if (result.state == CommitState::committed) return result;
-  clean_up();
   return failed(*group, std::move(result));
 }
 
@@ -51,21 +52,13 @@ bool Committer::settle() {
   if (fenced_ || kept_.empty()) return false;
   if (ensure_connected()) return true;
   if (auto failure = commit_undone(number_of(*kept_.back().group) + 1)) {
-    clean_up();
+    if (!connection_->alive()) connected_ = false;
     return failure->state != CommitState::fenced;
   }
   const auto positions = connection_->run("log_positions");
   if (positions) note_flushed(positions->row(0));
   if (!connection_->alive()) connected_ = false;
   return !kept_.empty();
-}
-
-void Committer::clean_up() {
-  if (connection_->alive() && connection_->in_transaction()) {
-    // Fails only with the connection, which the next group finds out.
-    (void)connection_->run("rollback");
-  }
-  if (!connection_->alive()) connected_ = false;
 }
 
 std::optional<CommitResult> Committer::ensure_connected() {
@@ -114,7 +107,7 @@ CommitResult Committer::commit_after(const std::shared_ptr<const Group>& group) 
   if (result.state != CommitState::committed) return result;
   last_group_ = number;
   keep(group, durable);
-  return {};
+  return result;
 }
 
 // Groups that the server had committed and lost when it died.
@@ -140,35 +133,61 @@ std::optional<CommitResult> Committer::commit_undone(std::int64_t before) {
   return std::nullopt;
 }
 
+CommitResult Committer::send(const Group& group, bool durable) {
+  CommitResult result = send_whole(group, durable);
+  if (result.state != CommitState::refused) return result;
+  return send_accepted(group, durable);
+}
+
+PgExpected<void> Committer::queue_begin(const Group& group, bool durable) {
+  return connection_->queue("begin_group", Params()
+                                               .add(tenant_)
+                                               .add(epoch_)
+                                               .add(number_of(group))
+                                               .add(durable)
+                                               .add(group.usage.files)
+                                               .add(group.usage.folders)
+                                               .add(group.usage.bytes));
+}
+
 PgExpected<void> Committer::queue_group(const Group& group, bool durable) {
-  TRY(connection_->queue("begin"));
-  TRY(connection_->queue("begin_group", Params()
-                                            .add(tenant_)
-                                            .add(epoch_)
-                                            .add(number_of(group))
-                                            .add(durable)
-                                            .add(group.usage.files)
-                                            .add(group.usage.folders)
-                                            .add(group.usage.bytes)));
+  TRY(queue_begin(group, durable));
   return write_rows(*connection_, group, tenant_, mime_);
 }
 
-CommitResult Committer::send(const Group& group, bool durable) {
-  auto queued = queue_group(group, durable);
-  const std::size_t commit_index = connection_->queued();
-  bool commit_sent = false;
-  if (queued) {
-    commit_sent = true;
-    queued = connection_->queue("commit");
-  }
-  Answers answers = connection_->finish();
-  if (!queued && !answers.failure) answers.failure = std::move(queued).error();
-  if (answers.results.size() > 1) note_flushed(answers.results[1].row(0));
-  // The answer to COMMIT decides, whatever befell the connection afterwards.
-  if (commit_sent && answers.results.size() > commit_index) return {};
+// One pipeline, and so one transaction, without the cost of statements that begin and end it.
+CommitResult Committer::send_whole(const Group& group, bool durable) {
+  const auto queued = queue_group(group, durable);
+  const std::size_t statements = connection_->queued();
+  const Answers answers = connection_->finish();
+  if (!answers.results.empty()) note_flushed(answers.results[0].row(0));
+  if (!queued) return commit_result(queued.error(), false);
+  if (!answers.failure) return {};
   const PgFailure& failure = *answers.failure;
-  const bool before_commit = answers.results.size() < commit_index && !failure.sqlstate.empty();
-  return commit_result(failure, failure.lost && commit_sent && !before_commit);
+  const bool before_commit = answers.results.size() < statements && !failure.sqlstate.empty();
+  return commit_result(failure, failure.lost && !before_commit);
+}
+
+// A group that was refused whole, without those whose rows are the cause.
+CommitResult Committer::send_accepted(const Group& group, bool durable) {
+  const auto give_up = [&](const PgFailure& failure, bool in_doubt) {
+    if (connection_->alive()) (void)connection_->run("rollback");
+    return commit_result(failure, in_doubt);
+  };
+  if (const auto begun = connection_->run("begin"); !begun) return give_up(begun.error(), false);
+  if (auto queued = queue_begin(group, durable); !queued) return give_up(queued.error(), false);
+  if (const Answers begun = connection_->finish(); begun.failure) {
+    return give_up(*begun.failure, false);
+  }
+  auto refused = write_accepted_rows(*connection_, group, tenant_, mime_);
+  if (!refused) return give_up(refused.error(), false);
+  if (const auto committed = connection_->run("commit"); !committed) {
+    return give_up(committed.error(), committed.error().lost);
+  }
+  for (const Refusal& refusal : *refused) {
+    log::error("{} is not stored, the database refuses it: {}", refusal.owner.text(), refusal.why);
+  }
+  return {.refused = std::move(*refused)};
 }
 
 void Committer::note_flushed(const Row& positions) {

@@ -41,11 +41,13 @@ class Committer {
 
   std::optional<CommitResult> ensure_connected();
   std::optional<CommitResult> reconnect();
-  void clean_up();
   CommitResult commit_after(const std::shared_ptr<const Group>& group);
   std::optional<CommitResult> commit_undone(std::int64_t before);
   CommitResult send(const Group& group, bool durable);
+  CommitResult send_whole(const Group& group, bool durable);
+  CommitResult send_accepted(const Group& group, bool durable);
   PgExpected<void> queue_group(const Group& group, bool durable);
+  PgExpected<void> queue_begin(const Group& group, bool durable);
   void note_flushed(const Row& positions);
   void keep(const std::shared_ptr<const Group>& group, bool durable);
   CommitResult failed(const Group& group, CommitResult result);

@@ -54,7 +54,9 @@ PgFailure failure_of(const PGresult* result) {
 
 std::string PgFailure::text() const {
   std::string out = message;
-  if (!detail.empty()) out += ": " + detail;
+  // "Failing row contains …" would show what is in a file to whoever reads the log.
+  const bool shows_row = sqlstate == "23502" || sqlstate == "23514";
+  if (!detail.empty() && !shows_row) out += ": " + detail;
   if (!sqlstate.empty() || !statement.empty()) {
     out += " (";
     if (!sqlstate.empty()) out += "SQLSTATE " + sqlstate;
@@ -192,12 +194,29 @@ void Connection::take_answer(const Queued& queued, Answers& answers) {
   if (got && *got) PQclear(*got);
 }
 
+// The commit may fail after all statements went well.
+void Connection::take_end(Answers& answers) {
+  while (true) {
+    auto got = next_result();
+    if (!got || !*got) {
+      if (!answers.failure) answers.failure = got ? lost() : std::move(got).error();
+      return;
+    }
+    const PgResult end(*got);
+    if (PQresultStatus(end.get()) == PGRES_PIPELINE_SYNC) return;
+    if (!answers.failure) answers.failure = failure_of(end.get());
+    got = next_result();
+    if (got && *got) PQclear(*got);
+  }
+}
+
 Answers Connection::finish() {
   Answers answers;
   const auto queued = std::move(queued_);
   queued_.clear();
   statements_queued_ = 0;
-  if (!PQpipelineSync(conn_.get())) answers.failure = lost();
+  // A pipeline that was not queued whole must not be committed.
+  if (!alive() || !PQpipelineSync(conn_.get())) answers.failure = lost();
   if (auto flushed = flush(); !flushed && !answers.failure) {
     answers.failure = std::move(flushed).error();
   }
@@ -207,10 +226,7 @@ Answers Connection::finish() {
     if (!alive()) break;
     take_answer(each, answers);
   }
-  if (alive()) {
-    auto sync = next_result();
-    if (sync) PgResult released(*sync);
-  }
+  if (alive()) take_end(answers);
   preparing_.clear();
   if (!alive()) {
     if (!answers.failure) answers.failure = lost();
@@ -238,8 +254,6 @@ PgExpected<void> Connection::run_script(const std::string& sql) {
   failure.lost = !alive();
   return std::unexpected(std::move(failure));
 }
-
-bool Connection::in_transaction() const { return PQtransactionStatus(conn_.get()) != PQTRANS_IDLE; }
 
 std::string Connection::database() const {
   const char* const port = PQport(conn_.get());

@@ -54,7 +54,9 @@ class PgResult {
 // How a pipeline ended: the answers before the first failure, in order.
 struct Answers {
   std::vector<PgResult> results;
-  std::optional<PgFailure> failure;  // of statement number results.size()
+  // Of statement number results.size(); of the commit that ends a pipeline without a transaction
+  // block when all statements have their results.
+  std::optional<PgFailure> failure;
 };
 
 // What the connections of one store have in common.
@@ -76,7 +78,8 @@ class Connection {
   PgExpected<void> queue(std::string_view name, const Params& params = {});
   // Statements queued since the last finish().
   std::size_t queued() const { return statements_queued_; }
-  // Ends the pipeline and waits for all its answers.
+  // Ends the pipeline and waits for all its answers. Statements outside of a transaction block are
+  // one transaction, committed by this; when queue() failed before, nothing is.
   Answers finish();
   // A pipeline of one.
   PgExpected<PgResult> run(std::string_view name, const Params& params = {});
@@ -84,7 +87,6 @@ class Connection {
   PgExpected<void> run_script(const std::string& sql);
 
   bool alive() const { return PQstatus(conn_.get()) == CONNECTION_OK && !stalled_; }
-  bool in_transaction() const;
   // "dbname at host:port", without secrets.
   std::string database() const;
 
@@ -106,6 +108,7 @@ class Connection {
   PgExpected<PGresult*> next_result();
   PgFailure lost(std::string why = {});
   void take_answer(const Queued& queued, Answers& answers);
+  void take_end(Answers& answers);
 
   ConnectionContext& context_;
   ConnPtr conn_;

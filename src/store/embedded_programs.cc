@@ -127,7 +127,10 @@ std::set<std::string> candidate_folders() {
 
 Result<Finished> run(const Command& command) {
   std::vector<std::string> args = command.args;
-  std::vector<std::string> env = {"PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C"};
+  // The server's processes keep a little memory between statements: giving it back to the kernel
+  // and asking for it again was a fifth of a small commit.
+  std::vector<std::string> env = {"PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C",
+                                  "MALLOC_TOP_PAD_=1048576", "MALLOC_TRIM_THRESHOLD_=16777216"};
   std::vector<char*> argv = pointers(args);
   std::vector<char*> envp = pointers(env);
   const Fd out(::memfd_create("tuskfs-output", MFD_CLOEXEC));

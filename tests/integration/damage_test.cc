@@ -124,5 +124,23 @@ TEST_F(DamageTest, a_missing_table_is_eio_for_what_needs_it) {
   EXPECT_EQ(get(at("sound")), "sound");
 }
 
+TEST_F(DamageTest, a_file_that_the_database_refuses_is_eio_and_the_others_are_stored) {
+  damage("alter table tusk.files add constraint no_exe check (filename not like '%.exe')");
+  Fd refused(::open(at("bad.exe").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0644));
+  ASSERT_TRUE(refused);
+  put(at("good"), "good");
+  EXPECT_EQ(errno_of(::fsync(refused.get())), EIO);
+  EXPECT_TRUE(logged("no_exe")) << mount_->log();
+  EXPECT_EQ(errno_of(static_cast<int>(::pwrite(refused.get(), "x", 1, 0))), EIO);
+  EXPECT_TRUE(eventually([&] { return read_error(at("bad.exe")) == EIO; }));
+  EXPECT_EQ(::fsync(open_file(at("good"), O_RDONLY).get()), 0);
+  refused.reset();
+  mount_->unmount();
+  EXPECT_EQ(Sql(mount_->dsn()).number("select files from tusk.mounts"),
+            Sql(mount_->dsn()).number("select count(*) from tusk.files"));
+  mount_->mount();
+  expect_the_rest_goes_on();
+}
+
 }  // namespace
 }  // namespace tusk::test

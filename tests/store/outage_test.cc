@@ -183,16 +183,104 @@ TEST(Outage, a_lock_that_another_session_holds_is_waited_for_by_trying_again) {
   commit_stubbornly(s, group_of(s, "file"));
 }
 
-TEST(Outage, rows_that_the_database_refuses_are_refused_with_the_row_named) {
+std::vector<Uuid> owners(const CommitResult& result) {
+  std::vector<Uuid> owners;
+  for (const Refusal& refusal : result.refused) owners.push_back(refusal.owner);
+  std::ranges::sort(owners);
+  return owners;
+}
+
+TEST(Refusal, rows_that_the_database_refuses_are_named_and_the_rest_goes_in) {
   Session s;
-  const FileChange change = s.file(s.new_file(), "name", "");
-  s.commit_files({change});
+  Sql sql(s.backend().conninfo());
+  sql.run("alter table tusk.files add check (filename not like 'forbidden%')");
+  Group group;
+  for (int i = 0; i < 50; i++) {
+    group.files.push_back(s.file(s.new_file(), "file" + std::to_string(i), "x"));
+  }
+  group.files[7].row.name = "forbidden1";
+  group.files[31].row.name = "forbidden2";
+  group.xattrs_set.push_back({group.files[7].row.id.uuid, "user.a", {1}});
+  group.xattrs_set.push_back({group.files[8].row.id.uuid, "user.a", {1}});
+  const CommitResult result = s.try_commit(group);
+  EXPECT_EQ(result.state, CommitState::committed) << result.error.what;
+  EXPECT_EQ(owners(result),
+            (std::vector<Uuid>{group.files[7].row.id.uuid, group.files[31].row.id.uuid}));
+  ASSERT_FALSE(result.refused.empty());
+  EXPECT_NE(result.refused[0].why.find("check"), std::string::npos) << result.refused[0].why;
+  EXPECT_EQ(result.refused[0].why.find("Failing row"), std::string::npos) << "shows content";
+  EXPECT_EQ(sql.number("select count(*) from tusk.files"), 48);
+  EXPECT_EQ(sql.number("select count(*) from tusk.xattrs"), 1);
+  s.commit(group_of(s, "next"));
+}
+
+TEST(Refusal, a_name_taken_by_an_sql_client_is_refused_alone) {
+  Session s;
+  s.commit(group_of(s, "name"));
   Group group = group_of(s, "name");
+  group.files.push_back(s.file(s.new_file(), "other", "x"));
+  const CommitResult result = s.try_commit(group);
+  EXPECT_EQ(result.state, CommitState::committed);
+  EXPECT_EQ(owners(result), std::vector<Uuid>{group.files[0].row.id.uuid});
+  EXPECT_EQ(s.names(s.root()), (std::vector<std::string>{"name", "other"}));
+}
+
+TEST(Refusal, a_file_that_an_application_refers_to_is_not_deleted_and_the_others_are) {
+  Session s;
+  Sql sql(s.backend().conninfo());
+  s.commit(group_of(s, "kept"));
+  s.commit(group_of(s, "gone"));
+  sql.run(
+      "create table invoice (file uuid references tusk.files(id));"
+      "insert into invoice select id from tusk.files where filename = 'kept'");
+  const FolderPage page = s.list(s.root());
+  Group group;
+  for (const FileRow& row : page.files) group.files_deleted.push_back(row.id);
+  const CommitResult result = s.try_commit(group);
+  EXPECT_EQ(result.state, CommitState::committed) << result.error.what;
+  EXPECT_EQ(result.refused.size(), 1u);
+  EXPECT_EQ(s.names(s.root()), std::vector<std::string>{"kept"});
+}
+
+TEST(Refusal, a_side_table_that_is_missing_harms_only_those_who_need_it) {
+  Session s;
+  Sql(s.backend().conninfo()).run("drop table tusk.xattrs cascade");
+  Group group = group_of(s, "plain");
+  group.files.push_back(s.file(s.new_file(), "with", "x"));
+  group.xattrs_set.push_back({group.files[1].row.id.uuid, "user.a", {1}});
+  const CommitResult result = s.try_commit(group);
+  EXPECT_EQ(result.state, CommitState::committed) << result.error.what;
+  EXPECT_EQ(owners(result), std::vector<Uuid>{group.files[1].row.id.uuid});
+}
+
+TEST(Refusal, without_the_files_table_everything_is_held_up_and_nothing_given_up) {
+  Session s;
+  Sql sql(s.backend().conninfo());
+  sql.run("alter table tusk.files rename to mislaid");
+  const Group group = group_of(s, "file");
   const CommitResult result = s.try_commit(group);
   EXPECT_EQ(result.state, CommitState::refused);
   EXPECT_EQ(result.error.code, EIO);
-  EXPECT_NE(result.error.what.find("name"), std::string::npos) << result.error.what;
-  s.commit(group_of(s, "other"));
+  sql.run("alter table tusk.mislaid rename to files");
+  s.commit(group);
+  EXPECT_EQ(s.names(s.root()), std::vector<std::string>{"file"});
+}
+
+TEST(Refusal, a_commit_that_fails_at_its_very_end_is_told_from_a_good_one) {
+  Session s;
+  Sql sql(s.backend().conninfo());
+  sql.run(
+      "create function veto() returns trigger language plpgsql as "
+      "$$ begin raise exception 'vetoed at the end'; end $$;"
+      "create constraint trigger veto after insert on tusk.files "
+      "deferrable initially deferred for each row execute function veto()");
+  const Group group = group_of(s, "file");
+  const CommitResult result = s.try_commit(group);
+  EXPECT_EQ(result.state, CommitState::refused);
+  EXPECT_NE(result.error.what.find("vetoed"), std::string::npos) << result.error.what;
+  EXPECT_EQ(sql.number("select count(*) from tusk.files"), 0);
+  sql.run("drop trigger veto on tusk.files");
+  s.commit(group);
 }
 
 }  // namespace

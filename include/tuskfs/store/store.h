@@ -58,9 +58,16 @@ enum class CommitState {
   refused,  // not committed, and will not succeed by itself; error.code says why
   fenced,   // another mount took the tree over: never try again
 };
+// A file or folder of the group whose rows the database refuses for good (a constraint or trigger
+// of an application, a name that an SQL client took): nothing of it is stored, and never will be.
+struct Refusal {
+  Uuid owner;
+  std::string why;
+};
 struct CommitResult {
   CommitState state = CommitState::committed;
-  Error error;  // code: ENOSPC on a full disk, EIO otherwise
+  Error error = {};  // code: ENOSPC on a full disk, EIO otherwise
+  std::vector<Refusal> refused = {};  // with `committed`: all but these are in
 };
 
 class Store {

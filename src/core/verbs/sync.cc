@@ -14,8 +14,9 @@ Attempt<void> wait_durable(Core& core, GroupNo target) {
 }  // namespace
 
 Attempt<void> fsync(Core& core, Ino ino, std::optional<GroupNo>& target) {
+  // Looked at again after the commit, which may have found that the database refuses it.
+  ATTEMPT_ASSIGN(Node * node, core.node(ino));
   if (!target) {
-    ATTEMPT_ASSIGN(Node * node, core.node(ino));
     if (!node->is_folder) publish(core, *node);
     // A name is as durable as its folder: fsync of a new file must be enough to find it again.
     target = node->group;
