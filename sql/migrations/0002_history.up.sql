@@ -1,0 +1,231 @@
+-- History: contents that were overwritten, names that ended, what was deleted, snapshots.
+
+alter table tusk.files
+  add column content_at_ns bigint not null default tusk.now_ns(),
+  add column named_at_ns bigint not null default tusk.now_ns(),
+  add column deleted_by bigint;
+comment on column tusk.files.content_at_ns is 'Since when the content is what it is, in nanoseconds since 1970. Contents that followed within the version interval count as one.';
+comment on column tusk.files.named_at_ns is 'Since when the file has its folder and filename, in nanoseconds since 1970.';
+comment on column tusk.files.deleted_at is 'Null while the file has a name. With deleted_by: in the trash, since then, with the folder and filename it had. Without: unlinked but still open somewhere; the next mount removes it.';
+comment on column tusk.files.deleted_by is 'Who put the file in the trash (a uid); null while it is not there.';
+
+alter table tusk.folders
+  add column named_at_ns bigint not null default tusk.now_ns(),
+  add column deleted_by bigint;
+comment on column tusk.folders.named_at_ns is 'Since when the folder has its parent and name, in nanoseconds since 1970.';
+comment on column tusk.folders.deleted_at is 'Null while the folder is in the tree; else since when it is in the trash, with the parent and name it had.';
+comment on column tusk.folders.deleted_by is 'Who put the folder in the trash (a uid); null while it is not there.';
+create index folders_deleted
+  on tusk.folders (tenant_id)
+  where deleted_at is not null;
+
+-- What a folder in the trash, or of a moment that is past, held.
+create index files_trashed_names
+  on tusk.files (folder_id, filename)
+  where deleted_at is not null;
+create index folders_trashed_names
+  on tusk.folders (parent_id, name)
+  where deleted_at is not null;
+
+alter table tusk.file_links
+  add column named_at_ns bigint not null default tusk.now_ns();
+comment on column tusk.file_links.named_at_ns is 'Since when the file has this name, in nanoseconds since 1970.';
+
+create table tusk.file_versions (
+  file_id uuid not null,
+  version bigint not null,
+  size_bytes bigint not null,
+  content_at_ns bigint not null,
+  until_ns bigint not null,
+  mtime_ns bigint not null,
+  uid bigint not null,
+  mode integer not null,
+  mime_type text,
+  storage_type text not null default 'db',
+  external_url text,
+  checksum bytea,
+  holes bigint[],
+  data bytea,
+  primary key (file_id, version)
+);
+alter table tusk.file_versions alter column data set storage external;
+create index file_versions_until on tusk.file_versions (until_ns);
+comment on table tusk.file_versions is
+  'Contents that were overwritten. The present one is in tusk.files; chunks of both are in tusk.file_chunks, each chunk in as many rows as there are different contents of it.';
+comment on column tusk.file_versions.file_id is 'The file: tusk.files(id), which may be in the trash.';
+comment on column tusk.file_versions.version is 'The version that the file had. Numbers that are missing were replaced within the version interval, or purged.';
+comment on column tusk.file_versions.size_bytes is 'Length of the content.';
+comment on column tusk.file_versions.content_at_ns is 'Since when this was the content, in nanoseconds since 1970.';
+comment on column tusk.file_versions.until_ns is 'When the next content took its place, in nanoseconds since 1970.';
+comment on column tusk.file_versions.mtime_ns is 'The mtime that the file had, in nanoseconds since 1970.';
+comment on column tusk.file_versions.uid is 'The owner that the file had.';
+comment on column tusk.file_versions.mode is 'Type and permissions that the file had.';
+comment on column tusk.file_versions.mime_type is 'As tusk.files.mime_type.';
+comment on column tusk.file_versions.storage_type is 'As tusk.files.storage_type.';
+comment on column tusk.file_versions.external_url is 'As tusk.files.external_url.';
+comment on column tusk.file_versions.checksum is 'As tusk.files.checksum.';
+comment on column tusk.file_versions.holes is 'As tusk.files.holes.';
+comment on column tusk.file_versions.data is 'As tusk.files.data; tusk.content(file_id, version) reads either form.';
+
+create table tusk.path_history (
+  folder_id uuid not null,
+  entry_id uuid not null,
+  is_folder boolean not null,
+  since_ns bigint not null,
+  until_ns bigint not null,
+  name text collate "C" not null,
+  primary key (folder_id, entry_id, until_ns, name)
+);
+create index path_history_entry on tusk.path_history (entry_id);
+comment on table tusk.path_history is
+  'Names that ended by a rename or by the removal of a further link. With the live rows and the trash it makes the tree of any moment readable.';
+comment on column tusk.path_history.folder_id is 'The folder that held the name: tusk.folders(id).';
+comment on column tusk.path_history.entry_id is 'What had the name: tusk.files(id) or tusk.folders(id).';
+comment on column tusk.path_history.is_folder is 'Whether entry_id is a folder.';
+comment on column tusk.path_history.since_ns is 'From when, in nanoseconds since 1970.';
+comment on column tusk.path_history.until_ns is 'Until when (not included), in nanoseconds since 1970.';
+comment on column tusk.path_history.name is 'The name within the folder.';
+
+create table tusk.snapshots (
+  tenant_id uuid not null,
+  name text collate "C" not null,
+  taken_at_ns bigint not null,
+  primary key (tenant_id, name)
+);
+comment on table tusk.snapshots is
+  'Names for moments. What the tree of such a moment needs is kept while the row stands.';
+comment on column tusk.snapshots.tenant_id is 'The tree: tusk.tenants(id).';
+comment on column tusk.snapshots.name is 'Name of the snapshot; no slash, not . or .. .';
+comment on column tusk.snapshots.taken_at_ns is 'The moment, in nanoseconds since 1970.';
+
+comment on column tusk.tenants.policy is
+  'What history keeps: versions (how many a file; 0: none), version_age, version_interval and trash (seconds; trash 0: deleted at once). Keys that are missing have the defaults of tusk.policy().';
+
+create function tusk.policy(tenant_id uuid)
+returns table (versions bigint, version_age_ns bigint, version_interval_ns bigint, trash_ns bigint)
+language sql
+stable
+as $$
+  select
+    coalesce((t.policy->>'versions')::bigint, 20),
+    coalesce((t.policy->>'version_age')::bigint, 90 * 86400) * 1000000000,
+    coalesce((t.policy->>'version_interval')::bigint, 10) * 1000000000,
+    coalesce((t.policy->>'trash')::bigint, 30 * 86400) * 1000000000
+  from tusk.tenants t
+  where t.id = policy.tenant_id
+$$;
+comment on function tusk.policy(uuid) is
+  'The effective policy of a tree: one row, times in nanoseconds.';
+
+create or replace function tusk.delete_files(file_ids uuid[])
+returns void
+language plpgsql
+as $$
+begin
+  delete from tusk.files where id = any (file_ids);
+  delete from tusk.file_versions where file_id = any (file_ids);
+  delete from tusk.path_history where entry_id = any (file_ids);
+  delete from tusk.file_links where file_id = any (file_ids);
+  delete from tusk.xattrs where owner_id = any (file_ids);
+  delete from tusk.staging where file_id = any (file_ids);
+  perform tusk.drop_chunks(
+    file_ids,
+    array_fill(0::bigint, array[cardinality(file_ids)]),
+    array_fill(9223372036854775807, array[cardinality(file_ids)]),
+    array_fill(0::bigint, array[cardinality(file_ids)]),
+    array_fill(9223372036854775807, array[cardinality(file_ids)]));
+end
+$$;
+comment on function tusk.delete_files(uuid[]) is
+  'Removes files for good, with their content, versions, names, extended attributes and staging.';
+
+create function tusk.delete_folders(folder_ids uuid[])
+returns void
+language sql
+as $$
+  delete from tusk.folders where id = any (folder_ids);
+  delete from tusk.path_history where entry_id = any (folder_ids);
+  delete from tusk.xattrs where owner_id = any (folder_ids);
+$$;
+comment on function tusk.delete_folders(uuid[]) is
+  'Removes folders for good, with their past names and extended attributes.';
+
+create function tusk.content(file_id uuid, version bigint)
+returns bytea
+language plpgsql
+stable
+as $$
+declare
+  f record;
+  missing bigint;
+  result bytea;
+begin
+  select v.size_bytes, v.storage_type, v.external_url, v.holes, v.data
+  into f
+  from (
+    select c.id, c.version, c.size_bytes, c.storage_type, c.external_url, c.holes, c.data
+    from tusk.files c
+    union all
+    select o.file_id, o.version, o.size_bytes, o.storage_type, o.external_url, o.holes, o.data
+    from tusk.file_versions o) v
+  where v.id = content.file_id
+    and v.version = content.version;
+  if not found then
+    return null;
+  elsif f.storage_type <> 'db' then
+    raise exception 'the content of file % is not in the database but at %', file_id, f.external_url;
+  elsif f.data is not null then
+    return f.data;
+  elsif f.size_bytes > 1000000000 then
+    raise exception 'file % has % bytes, more than one value can hold', file_id, f.size_bytes
+      using hint = 'read it in pieces from tusk.file_chunks, or through a mount';
+  end if;
+
+  select min(n) filter (where p.data is null and not p.hole),
+    string_agg(
+      substring(
+        coalesce(p.data, ''::bytea)
+          || decode(repeat('00', 65536 - coalesce(octet_length(p.data), 0)), 'hex')
+        from 1 for least(65536, f.size_bytes - n * 65536)::integer),
+      ''::bytea
+      order by n)
+  into missing, result
+  from (
+    select n,
+      (select coalesce(c.data, s.data)
+       from tusk.file_chunks c
+       left join tusk.file_chunks s
+         on s.file_id = c.src_file_id
+         and s.chunk_no = c.src_chunk_no
+         and s.version = c.src_version
+       where c.file_id = content.file_id
+         and c.chunk_no = n
+         and c.version between 0 and content.version
+         and not c.retained
+         and not h.hole
+       order by c.version desc
+       limit 1) as data,
+      h.hole
+    from generate_series(0, (f.size_bytes + 65535) / 65536 - 1) as n
+    cross join lateral (
+      select exists (
+        select 1
+        from generate_series(1, coalesce(cardinality(f.holes), 0), 2) as i
+        where n >= f.holes[i]
+          and n < f.holes[i + 1]) as hole) h) p;
+  if missing is not null then
+    raise exception 'chunk % of file % is missing', missing, file_id using errcode = 'data_corrupted';
+  end if;
+  return coalesce(result, ''::bytea);
+end
+$$;
+comment on function tusk.content(uuid, bigint) is
+  'The bytes that a file had at a version, the present one included; null when there is no such file or version.';
+
+create or replace function tusk.content(file_id uuid)
+returns bytea
+language sql
+stable
+as $$
+  select tusk.content(f.id, f.version) from tusk.files f where f.id = content.file_id
+$$;
