@@ -136,7 +136,8 @@ int FuseSession::run() {
   while (true) {
     if (stop_.load(std::memory_order_relaxed) && !unmounting_) begin_unmount();
     const int got = serve_one();
-    if (got == -ENODEV) break;
+    // The second when the unmount overtakes a request that was being read.
+    if (got == -ENODEV || got == -ECONNABORTED) break;
     if (got < 0 && got != -EAGAIN && got != -EINTR && got != -ENOENT) {
       result = got;
       break;
