@@ -106,3 +106,51 @@ begin
   return coalesce(result, ''::bytea);
 end
 $$;
+
+create or replace function tusk.count_file()
+returns trigger
+language plpgsql
+as $$
+begin
+  if tg_op in ('UPDATE', 'DELETE') then
+    insert into tusk.usage_pending (tenant_id, files, folders, bytes)
+    values (old.tenant_id, -1, 0, -old.size_bytes);
+  end if;
+  if tg_op in ('UPDATE', 'INSERT') then
+    insert into tusk.usage_pending (tenant_id, files, folders, bytes)
+    values (new.tenant_id, 1, 0, new.size_bytes);
+  else
+    perform tusk.delete_files(array[old.id]);
+  end if;
+  return null;
+end
+$$;
+drop trigger count_file on tusk.files;
+create trigger count_file
+after insert or delete or update of tenant_id, size_bytes, data on tusk.files
+for each row
+when (current_setting('tusk.driver', true) is distinct from 'on')
+execute function tusk.count_file();
+
+create or replace function tusk.count_folder()
+returns trigger
+language plpgsql
+as $$
+begin
+  if tg_op = 'DELETE' then
+    insert into tusk.usage_pending (tenant_id, files, folders, bytes)
+    values (old.tenant_id, 0, -1, 0);
+    delete from tusk.xattrs where owner_id = old.id;
+  else
+    insert into tusk.usage_pending (tenant_id, files, folders, bytes)
+    values (new.tenant_id, 0, 1, 0);
+  end if;
+  return null;
+end
+$$;
+drop trigger count_folder on tusk.folders;
+create trigger count_folder
+after insert or delete on tusk.folders
+for each row
+when (current_setting('tusk.driver', true) is distinct from 'on')
+execute function tusk.count_folder();

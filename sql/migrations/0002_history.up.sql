@@ -229,3 +229,56 @@ stable
 as $$
   select tusk.content(f.id, f.version) from tusk.files f where f.id = content.file_id
 $$;
+
+create or replace function tusk.count_file()
+returns trigger
+language plpgsql
+as $$
+begin
+  -- What is in the trash is not counted.
+  if tg_op in ('UPDATE', 'DELETE') and old.deleted_at is null then
+    insert into tusk.usage_pending (tenant_id, files, folders, bytes)
+    values (old.tenant_id, -1, 0, -old.size_bytes);
+  end if;
+  if tg_op in ('UPDATE', 'INSERT') and new.deleted_at is null then
+    insert into tusk.usage_pending (tenant_id, files, folders, bytes)
+    values (new.tenant_id, 1, 0, new.size_bytes);
+  end if;
+  if tg_op = 'DELETE' then
+    perform tusk.delete_files(array[old.id]);
+  end if;
+  return null;
+end
+$$;
+drop trigger count_file on tusk.files;
+create trigger count_file
+after insert or delete or update of tenant_id, size_bytes, data, deleted_at on tusk.files
+for each row
+when (current_setting('tusk.driver', true) is distinct from 'on')
+execute function tusk.count_file();
+
+create or replace function tusk.count_folder()
+returns trigger
+language plpgsql
+as $$
+begin
+  if tg_op in ('UPDATE', 'DELETE') and old.deleted_at is null then
+    insert into tusk.usage_pending (tenant_id, files, folders, bytes)
+    values (old.tenant_id, 0, -1, 0);
+  end if;
+  if tg_op in ('UPDATE', 'INSERT') and new.deleted_at is null then
+    insert into tusk.usage_pending (tenant_id, files, folders, bytes)
+    values (new.tenant_id, 0, 1, 0);
+  end if;
+  if tg_op = 'DELETE' then
+    delete from tusk.xattrs where owner_id = old.id;
+  end if;
+  return null;
+end
+$$;
+drop trigger count_folder on tusk.folders;
+create trigger count_folder
+after insert or delete or update of deleted_at on tusk.folders
+for each row
+when (current_setting('tusk.driver', true) is distinct from 'on')
+execute function tusk.count_folder();

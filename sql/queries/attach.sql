@@ -99,6 +99,7 @@ select count(*), tusk.delete_files(array_agg(f.id))
 from tusk.files f
 where f.tenant_id = $1::uuid
   and f.deleted_at is not null
+  and f.deleted_by is null
 having count(*) > 0
 
 -- name: scan_freely
@@ -115,10 +116,12 @@ set
 from
   (select count(*) as files, coalesce(sum(size_bytes), 0) as bytes
    from tusk.files
-   where tenant_id = $1::uuid) f,
+   where tenant_id = $1::uuid
+     and deleted_at is null) f,
   (select count(*) as folders
    from tusk.folders
-   where tenant_id = $1::uuid) d
+   where tenant_id = $1::uuid
+     and deleted_at is null) d
 where tenant_id = $1::uuid
 
 -- name: forget_pending_usage
@@ -148,6 +151,11 @@ where m.tenant_id = $1::uuid
 select m.files, m.folders, m.bytes
 from tusk.mounts m
 where m.tenant_id = $1::uuid
+
+-- name: policy
+-- Attach: one row.
+select p.versions, p.version_interval_ns, p.trash_ns
+from tusk.policy($1::uuid) p
 
 -- name: root_folder
 -- Attach: one row.

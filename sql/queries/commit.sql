@@ -17,22 +17,55 @@ select tusk.share_chunks(
   $1::uuid[], $2::int8[], $3::int8[], $4::uuid[], $5::int8[], $6::int8[], $7::int8[])
 
 -- name: remove_links
-delete from tusk.file_links l
-using unnest($1::uuid[], $2::uuid[], $3::text[]) as g(file_id, folder_id, name)
-where l.folder_id = g.folder_id
-  and l.name = g.name
-  and l.file_id = g.file_id
+with gone as (
+  delete from tusk.file_links l
+  using unnest($1::uuid[], $2::uuid[], $3::text[], $4::int8[]) as g(file_id, folder_id, name, at_ns)
+  where l.folder_id = g.folder_id
+    and l.name = g.name
+    and l.file_id = g.file_id
+  returning l.folder_id, l.file_id, l.named_at_ns, g.at_ns, l.name
+)
+insert into tusk.path_history (folder_id, entry_id, is_folder, since_ns, until_ns, name)
+select g.folder_id, g.file_id, false, g.named_at_ns, g.at_ns, g.name
+from gone g
+where g.named_at_ns < g.at_ns
+on conflict do nothing
 
 -- name: delete_files
 select tusk.delete_files($1::uuid[])
 
 -- name: delete_folders
-delete from tusk.folders
-where id = any ($1::uuid[])
+select tusk.delete_folders($1::uuid[])
 
--- name: delete_folder_xattrs
-delete from tusk.xattrs
-where owner_id = any ($1::uuid[])
+-- name: trash_files
+update tusk.files f
+set deleted_at = tusk.ns_to_timestamp(g.at_ns), deleted_by = g.uid
+from unnest($1::uuid[], $2::int8[], $3::int8[]) as g(id, at_ns, uid)
+where f.id = g.id
+
+-- name: trash_folders
+update tusk.folders d
+set deleted_at = tusk.ns_to_timestamp(g.at_ns), deleted_by = g.uid
+from unnest($1::uuid[], $2::int8[], $3::int8[]) as g(id, at_ns, uid)
+where d.id = g.id
+
+-- name: end_file_names
+insert into tusk.path_history (folder_id, entry_id, is_folder, since_ns, until_ns, name)
+select f.folder_id, f.id, false, f.named_at_ns, g.at_ns, f.filename
+from unnest($1::uuid[], $2::int8[]) as g(id, at_ns)
+join tusk.files f
+  on f.id = g.id
+where f.named_at_ns < g.at_ns
+on conflict do nothing
+
+-- name: end_folder_names
+insert into tusk.path_history (folder_id, entry_id, is_folder, since_ns, until_ns, name)
+select d.parent_id, d.id, true, d.named_at_ns, g.at_ns, d.name
+from unnest($1::uuid[], $2::int8[]) as g(id, at_ns)
+join tusk.folders d
+  on d.id = g.id
+where d.named_at_ns < g.at_ns
+on conflict do nothing
 
 -- name: vacate_files
 -- The row leaves its name for another one of the group; its own new name comes with its row.
@@ -47,10 +80,11 @@ where id = any ($1::uuid[])
 
 -- name: upsert_folders
 insert into tusk.folders as d (
-  tenant_id, id, parent_id, name, mode, uid, gid, nlink, atime_ns, mtime_ns, ctime_ns, has_xattrs)
+  tenant_id, id, parent_id, name, mode, uid, gid, nlink, atime_ns, mtime_ns, ctime_ns, named_at_ns,
+  has_xattrs)
 select
   $1::uuid, g.id, g.parent_id, g.name, g.mode, g.uid, g.gid, g.nlink, g.atime_ns, g.mtime_ns,
-  g.ctime_ns, g.has_xattrs
+  g.ctime_ns, g.ctime_ns, g.has_xattrs
 from unnest(
     $2::uuid[], $3::uuid[], $4::text[], $5::int8[], $6::int8[], $7::int8[], $8::int8[], $9::int8[],
     $10::int8[], $11::int8[], $12::bool[])
@@ -67,24 +101,44 @@ set
   atime_ns = excluded.atime_ns,
   mtime_ns = excluded.mtime_ns,
   ctime_ns = excluded.ctime_ns,
+  named_at_ns = case
+    when d.parent_id = excluded.parent_id and d.name = excluded.name then d.named_at_ns
+    else excluded.ctime_ns
+  end,
   has_xattrs = excluded.has_xattrs
+
+-- name: keep_versions
+-- What is about to be overwritten becomes a version, unless the new content is the same.
+insert into tusk.file_versions (
+  file_id, version, size_bytes, content_at_ns, until_ns, mtime_ns, uid, mode, mime_type,
+  storage_type, external_url, checksum, holes, data)
+select
+  f.id, f.version, f.size_bytes, f.content_at_ns, g.until_ns, f.mtime_ns, f.uid, f.mode,
+  f.mime_type, f.storage_type, f.external_url, f.checksum, f.holes, f.data
+from unnest($1::uuid[], $2::int8[], $3::bytea[]) as g(id, until_ns, checksum)
+join tusk.files f
+  on f.id = g.id
+where (f.checksum = g.checksum) is not true
+on conflict do nothing
 
 -- name: upsert_files
 -- Files that come with their content (or with none, when it is in chunks).
 insert into tusk.files as f (
   tenant_id, id, folder_id, filename, mode, uid, gid, nlink, atime_ns, mtime_ns, ctime_ns,
-  has_xattrs, rdev, size_bytes, version, holes, checksum, deleted_at, mime_type, data)
+  named_at_ns, has_xattrs, rdev, size_bytes, version, holes, checksum, content_at_ns, deleted_at,
+  deleted_by, mime_type, data)
 select
   $1::uuid, g.id, g.folder_id, g.filename, g.mode, g.uid, g.gid, g.nlink, g.atime_ns, g.mtime_ns,
-  g.ctime_ns, g.has_xattrs, g.rdev, g.size_bytes, g.version, g.holes::int8[], g.checksum,
-  case when g.orphan then now() end, g.mime_type, g.data
+  g.ctime_ns, g.ctime_ns, g.has_xattrs, g.rdev, g.size_bytes, g.version, g.holes::int8[],
+  g.checksum, g.content_at_ns, tusk.ns_to_timestamp(g.deleted_ns), g.deleted_by, g.mime_type,
+  g.data
 from unnest(
     $2::uuid[], $3::uuid[], $4::text[], $5::int8[], $6::int8[], $7::int8[], $8::int8[], $9::int8[],
     $10::int8[], $11::int8[], $12::bool[], $13::int8[], $14::int8[], $15::int8[], $16::text[],
-    $17::bytea[], $18::bool[], $19::text[], $20::bytea[])
+    $17::bytea[], $18::int8[], $19::int8[], $20::int8[], $21::text[], $22::bytea[])
   as g(
     id, folder_id, filename, mode, uid, gid, nlink, atime_ns, mtime_ns, ctime_ns, has_xattrs, rdev,
-    size_bytes, version, holes, checksum, orphan, mime_type, data)
+    size_bytes, version, holes, checksum, content_at_ns, deleted_ns, deleted_by, mime_type, data)
 on conflict (id) do update
 set
   folder_id = excluded.folder_id,
@@ -96,13 +150,19 @@ set
   atime_ns = excluded.atime_ns,
   mtime_ns = excluded.mtime_ns,
   ctime_ns = excluded.ctime_ns,
+  named_at_ns = case
+    when f.folder_id = excluded.folder_id and f.filename = excluded.filename then f.named_at_ns
+    else excluded.ctime_ns
+  end,
   has_xattrs = excluded.has_xattrs,
   rdev = excluded.rdev,
   size_bytes = excluded.size_bytes,
   version = excluded.version,
   holes = excluded.holes,
   checksum = excluded.checksum,
+  content_at_ns = excluded.content_at_ns,
   deleted_at = excluded.deleted_at,
+  deleted_by = excluded.deleted_by,
   mime_type = excluded.mime_type,
   storage_type = 'db',
   external_url = null,
@@ -122,13 +182,19 @@ set
   atime_ns = g.atime_ns,
   mtime_ns = g.mtime_ns,
   ctime_ns = g.ctime_ns,
+  named_at_ns = case
+    when f.folder_id = g.folder_id and f.filename = g.filename then f.named_at_ns
+    else g.ctime_ns
+  end,
   has_xattrs = g.has_xattrs,
   rdev = g.rdev,
   size_bytes = g.size_bytes,
   version = g.version,
   holes = g.holes::int8[],
   checksum = case when g.chunked or f.version <> g.version then g.checksum else f.checksum end,
-  deleted_at = case when g.orphan then coalesce(f.deleted_at, now()) end,
+  content_at_ns = g.content_at_ns,
+  deleted_at = tusk.ns_to_timestamp(g.deleted_ns),
+  deleted_by = g.deleted_by,
   mime_type = coalesce(g.mime_type, f.mime_type),
   data = case when not g.chunked then f.data end
 from unnest(
@@ -141,11 +207,11 @@ from unnest(
 where f.id = g.id
 
 -- name: add_links
-insert into tusk.file_links (file_id, folder_id, name)
-select g.file_id, g.folder_id, g.name
-from unnest($1::uuid[], $2::uuid[], $3::text[]) as g(file_id, folder_id, name)
+insert into tusk.file_links (file_id, folder_id, name, named_at_ns)
+select g.file_id, g.folder_id, g.name, g.at_ns
+from unnest($1::uuid[], $2::uuid[], $3::text[], $4::int8[]) as g(file_id, folder_id, name, at_ns)
 on conflict (folder_id, name) do update
-set file_id = excluded.file_id
+set file_id = excluded.file_id, named_at_ns = excluded.named_at_ns
 
 -- name: set_xattrs
 insert into tusk.xattrs (owner_id, name, value)

@@ -16,7 +16,7 @@ limit $3::int8
 select
   f.id, f.folder_id, f.filename, f.mode, f.uid, f.gid, f.nlink, f.atime_ns, f.mtime_ns, f.ctime_ns,
   f.has_xattrs, f.rdev, f.size_bytes, f.version, f.data is null, f.holes, f.checksum,
-  f.storage_type
+  f.storage_type, f.content_at_ns
 from tusk.files f
 where f.folder_id = $1::uuid
   and f.filename > $2::text
@@ -29,7 +29,7 @@ limit $3::int8
 select
   f.id, f.folder_id, f.filename, f.mode, f.uid, f.gid, f.nlink, f.atime_ns, f.mtime_ns, f.ctime_ns,
   f.has_xattrs, f.rdev, f.size_bytes, f.version, f.data is null, f.holes, f.checksum,
-  f.storage_type, l.file_id, l.name
+  f.storage_type, f.content_at_ns, l.file_id, l.name
 from tusk.file_links l
 left join tusk.files f
   on f.id = l.file_id

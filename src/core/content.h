@@ -67,9 +67,14 @@ struct PublishedPiece {
 struct Delta {
   std::optional<PublishedPiece> whole;  // inline form
   std::map<std::int64_t, PublishedPiece> puts;
-  std::vector<std::pair<store::ChunkRange, Version>> drops;  // with `below`
+  struct Drop {
+    store::ChunkRange range;
+    Version from = 0, below = 0;
+  };
+  std::vector<Drop> drops;
   std::vector<store::ChunkShare> shares;
   std::vector<Version> published_stages;  // staged ahead, published by now
+  std::optional<WallTime> previous_until;  // what is stored becomes a version that ended then
 };
 
 // The published state, kept aside while later changes are not published.

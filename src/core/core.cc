@@ -21,7 +21,8 @@ Core::Core(Executor& executor_in, store::Store& store_in, const store::Attached&
       lot(executor_in, options_in.db_timeout),
       cache(options_in.cache_limit),
       txg(*this, attached.last_group),
-      usage(attached.usage) {
+      usage(attached.usage),
+      policy(attached.policy) {
   root = &table.add_root(attached.root.id.uuid);
   root->meta = attached.root.meta;
   root->stored = root->counted = true;

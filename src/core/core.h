@@ -38,6 +38,7 @@ struct Core {
   Cache cache;
   Txg txg;
   store::Usage usage;  // as the last cut left it
+  store::Policy policy;
   Node* root = nullptr;
   std::unordered_map<std::uint64_t, OpenFile> open_files;
   std::uint64_t next_handle = 1;

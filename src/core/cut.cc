@@ -54,7 +54,11 @@ class GroupBuilder {
   }
 
   void add_gone_folder(Node& node) {
-    if (node.stored) group().folders_deleted.push_back(node.folder_id());
+    if (node.stored && node.deletion) {
+      group().folders_trashed.push_back({node.id, *node.deletion});
+    } else if (node.stored) {
+      group().folders_deleted.push_back(node.folder_id());
+    }
     uncount(core_, node);
     node.stored = false;
   }
@@ -78,7 +82,7 @@ class GroupBuilder {
     store::FileChange change;
     change.row = {node.file_id(), node.first.folder, node.first.name, node.meta,
                   file.size,      file.version,      file.form,       {},
-                  file.checksum};
+                  file.checksum,  file.content_at};
     const Content* content = file.content.get();
     if (content && content->published) {
       change.row.size = content->published->size;
@@ -90,6 +94,7 @@ class GroupBuilder {
     }
     const bool published = bits & kDirtyContent && content && content->delta;
     change.has_content = !node.stored || published;
+    if (published) change.previous_until = content->delta->previous_until;
     if (published && content->delta->whole) change.data = content->delta->whole->data;
     if (published && change.row.form == store::Form::chunked) {
       if (const auto it = content->delta->puts.find(0); it != content->delta->puts.end()) {
@@ -110,6 +115,7 @@ class GroupBuilder {
   // with the next mount.
   void add_gone_file(Node& node, std::uint8_t bits) {
     uncount(core_, node);
+    if (node.deletion && node.stored) return add_trashed_file(node, bits);
     const Content* content = node.file.content.get();
     const bool has_chunks = content && (content->stored_end > 0 || content->staged);
     if (node.opens == 0) {
@@ -133,6 +139,21 @@ class GroupBuilder {
     if (node.links) drop_links(node);
   }
 
+  // The row stays, with its name and, once nobody has it open, the content it had last.
+  void add_trashed_file(Node& node, std::uint8_t bits) {
+    if (node.links && bits & kDirtyLinks) add_links(node);
+    // Leaves the name to others of the group, whatever else is written.
+    group().files_trashed.push_back({node.id, *node.deletion});
+    if ((bits & ~(kDirtyGone | kDirtyLazy)) == 0 && !node.stored_name) return;
+    store::FileChange change = file_change(node, bits);
+    change.row.meta.nlink = 1;
+    change.trashed = *node.deletion;
+    group().files.push_back(std::move(change));
+    if (node.stored_name) group().file_names_ended.push_back({node.id, node.meta.ctime});
+    node.stored_name.reset();
+    add_content(node, bits);
+  }
+
   void forget_dirty(Node& node) {
     if (node.links) drop_links(node);
     if (node.file.content) node.file.content->delta.reset();
@@ -140,7 +161,7 @@ class GroupBuilder {
 
   void drop_links(Node& node) {
     for (const Name& old : std::exchange(node.links->stored, {})) {
-      group().links_removed.push_back({node.file_id(), old.folder, old.name});
+      group().links_removed.push_back({node.file_id(), old.folder, old.name, node.meta.ctime});
     }
   }
 
@@ -148,12 +169,12 @@ class GroupBuilder {
     Links& links = *node.links;
     for (const Name& old : links.stored) {
       if (std::ranges::find(links.names, old) == links.names.end()) {
-        group().links_removed.push_back({node.file_id(), old.folder, old.name});
+        group().links_removed.push_back({node.file_id(), old.folder, old.name, node.meta.ctime});
       }
     }
     for (const Name& name : links.names) {
       if (std::ranges::find(links.stored, name) == links.stored.end()) {
-        group().links_added.push_back({node.file_id(), name.folder, name.name});
+        group().links_added.push_back({node.file_id(), name.folder, name.name, node.meta.ctime});
       }
     }
     links.stored = links.names;
@@ -171,7 +192,11 @@ class GroupBuilder {
 
   void settle_name(Node& node) {
     if (!node.stored_name) return;
-    if (node.stored) renamed_.push_back({&node, *node.stored_name});
+    if (node.stored) {
+      renamed_.push_back({&node, *node.stored_name});
+      auto& ended = node.is_folder ? group().folder_names_ended : group().file_names_ended;
+      ended.push_back({node.id, node.meta.ctime});
+    }
     node.stored_name.reset();
   }
 
@@ -181,7 +206,9 @@ class GroupBuilder {
     if (renamed_.empty()) return;
     std::set<Place> taken;
     for (const auto& row : group().folders) taken.emplace(row.parent.uuid, row.name);
-    for (const auto& change : group().files) taken.emplace(change.row.folder.uuid, change.row.name);
+    for (const auto& change : group().files) {
+      if (!change.trashed) taken.emplace(change.row.folder.uuid, change.row.name);
+    }
     for (const auto& [node, old] : renamed_) {
       if (!taken.contains({old.folder.uuid, old.name})) continue;
       if (node->is_folder) {

@@ -51,18 +51,18 @@ class CoreFilesystem final : public Filesystem {
   }
   void unlink(const Call& call, Ino parent, std::string_view name, Reply<void> reply) override {
     run(call, std::move(reply),
-        [this, parent, name = std::string(name)] { return core::unlink(core_, parent, name); });
+        [this, call, parent, name = std::string(name)] { return core::unlink(core_, call, parent, name); });
   }
   void rmdir(const Call& call, Ino parent, std::string_view name, Reply<void> reply) override {
     run(call, std::move(reply),
-        [this, parent, name = std::string(name)] { return core::rmdir(core_, parent, name); });
+        [this, call, parent, name = std::string(name)] { return core::rmdir(core_, call, parent, name); });
   }
   void rename(const Call& call, Ino parent, std::string_view name, Ino new_parent,
               std::string_view new_name, unsigned flags, Reply<void> reply) override {
     run(call, std::move(reply),
-        [this, parent, name = std::string(name), new_parent, new_name = std::string(new_name),
-         flags] {
-          return core::rename(core_, {parent, name, new_parent, new_name, flags});
+        [this, by = call.uid, parent, name = std::string(name), new_parent,
+         new_name = std::string(new_name), flags] {
+          return core::rename(core_, {by, parent, name, new_parent, new_name, flags});
         });
   }
   void link(const Call& call, Ino ino, Ino new_parent, std::string_view new_name,

@@ -16,7 +16,7 @@ void fill_folder(Node& node, const store::FolderRow& row) {
   node.first = {row.parent, row.name};
 }
 
-void fill_file(Node& node, const store::FileRow& row) {
+void fill_file(const Core& core, Node& node, const store::FileRow& row) {
   node.meta = row.meta;
   node.stored = node.counted = true;
   node.damaged = row.damaged;
@@ -26,6 +26,8 @@ void fill_file(Node& node, const store::FileRow& row) {
   node.file.version = row.version;
   node.file.form = row.form;
   node.file.checksum = row.checksum;
+  node.file.content_at = row.content_at;
+  if (core.policy.versions > 0) node.file.kept = row.version;
   if (!row.holes.empty()) content_of(node).holes = IntervalSet(row.holes);
 }
 
@@ -82,7 +84,7 @@ class PageReader {
     Node* node = core_.table.find(row.id.uuid);
     if (!node) {
       node = &core_.table.add(row.id.uuid, false);
-      fill_file(*node, row);
+      fill_file(core_, *node, row);
     }
     enter(name, *node);
   }

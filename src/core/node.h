@@ -14,7 +14,7 @@
 #include "core/dir.h"
 #include "core/parking.h"
 #include "tuskfs/base/ids.h"
-#include "tuskfs/store/rows.h"
+#include "tuskfs/store/group.h"
 
 namespace tusk::core {
 
@@ -52,6 +52,9 @@ struct FileState {
   Version version = 0;  // of the last published content; 0: never published
   store::Form form = store::Form::inline_data;
   std::optional<Checksum> checksum;  // of the last published content
+  WallTime content_at{};             // since when this is the content, as history counts
+  Version kept = 0;        // no row of a chunk up to this version may go: history may need it
+  bool continued = false;  // the last publication was not by the last close of a writer
   std::unique_ptr<Content> content;  // what of it is in memory; null: nothing
 };
 
@@ -79,6 +82,7 @@ struct Node {
   std::uint8_t dirty = 0;  // of Dirty
   store::Meta meta;
   std::uint32_t opens = 0;
+  std::uint32_t writers = 0;  // of the opens
   std::uint32_t dentries = 0;
   std::uint64_t lookups = 0;
   Name first;       // the root is its own folder
@@ -90,6 +94,7 @@ struct Node {
   std::unique_ptr<Links> links;    // null: none, or not loaded while nlink > 1
   std::unique_ptr<Xattrs> xattrs;  // null: none, or not loaded while has_xattrs
   std::unique_ptr<NodeLoads> loads;
+  std::unique_ptr<store::Deletion> deletion;  // gone, to the trash
 
   bool is_regular() const { return S_ISREG(meta.mode); }
   NodeLoads& load_state() {

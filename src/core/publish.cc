@@ -18,11 +18,29 @@ void settle(Piece& piece, GroupNo group) {
   piece.group = group;
 }
 
-void publish_inline(Content& content, Version version, GroupNo group) {
+// Whether the content that is being replaced becomes a version of its own. What follows within the
+// interval, or while the same writers have the file open, replaces the last one.
+bool starts_version(const Core& core, const Node& node) {
+  const FileState& file = node.file;
+  if (core.policy.versions <= 0 || !node.stored || node.gone || file.version == 0) return false;
+  return !file.continued &&
+         core.now().ns - file.content_at.ns >= core.policy.version_interval.count();
+}
+
+void start_version(Core& core, Node& node) {
+  FileState& file = node.file;
+  file.content_at = core.now();
+  file.kept = file.version;
+  Delta& delta = delta_of(*file.content);
+  if (!delta.previous_until) delta.previous_until = file.content_at;
+}
+
+void publish_inline(FileState& file, Version version, GroupNo group) {
+  Content& content = *file.content;
   Delta& delta = delta_of(content);
   delta.puts.clear();
   if (content.stored_end > 0 || content.staged) {
-    delta.drops.push_back({{0, INT64_MAX}, version + 1});
+    delta.drops.push_back({{0, INT64_MAX}, file.kept + 1, version + 1});
     content.stored_end = 0;
   }
   delta.whole = PublishedPiece{content.whole.data, content.whole.charge};
@@ -31,18 +49,20 @@ void publish_inline(Content& content, Version version, GroupNo group) {
 
 // Rows that this version leaves behind: those it overwrites, and those that became holes or lie
 // beyond the end, which go in this version too (they may have been staged).
-void drop_superseded(Content& content, std::uint64_t size, Version version) {
+void drop_superseded(FileState& file, Version version) {
+  Content& content = *file.content;
+  const Version from = file.kept + 1;
   Delta& delta = delta_of(content);
   const bool was_chunked = content.published->form == store::Form::chunked;
   const std::int64_t old_end = was_chunked ? chunks_in(content.published->size) : 0;
   for (const auto& range : content.touched.within(0, old_end))
-    delta.drops.push_back({range, version});
+    delta.drops.push_back({range, from, version});
   const auto drop_void = [&](store::ChunkRange range) {
     delta.puts.erase(delta.puts.lower_bound(range.first), delta.puts.lower_bound(range.last));
     if (range.first >= content.stored_end) return;
-    delta.drops.push_back({range, version + 1});
+    delta.drops.push_back({range, from, version + 1});
   };
-  const std::int64_t end = chunks_in(size);
+  const std::int64_t end = chunks_in(file.size);
   for (const auto& touched : content.touched.ranges()) {
     for (const auto& hole : content.holes.within(touched.first, touched.last)) drop_void(hole);
     if (touched.last > end) drop_void({std::max(touched.first, end), touched.last});
@@ -51,7 +71,7 @@ void drop_superseded(Content& content, std::uint64_t size, Version version) {
 
 void publish_chunks(FileState& file, Version version, GroupNo group) {
   Content& content = *file.content;
-  drop_superseded(content, file.size, version);
+  drop_superseded(file, version);
   Delta& delta = delta_of(content);
   delta.whole.reset();
   for (auto& [number, piece] : content.chunks) {
@@ -67,11 +87,13 @@ void publish(Core& core, Node& node) {
   FileState& file = node.file;
   if (!file.content || !file.content->unpublished()) return;
   Content& content = *file.content;
+  if (starts_version(core, node)) start_version(core, node);
+  file.continued = node.writers > 0;
   const Version version = ++file.version;
   const GroupNo group = core.txg.open_number();
   file.checksum.reset();
   if (file.form == store::Form::inline_data) {
-    publish_inline(content, version, group);
+    publish_inline(file, version, group);
   } else {
     publish_chunks(file, version, group);
     if (content.hash && content.hash->length() == file.size) file.checksum = content.hash->digest();
@@ -119,8 +141,8 @@ void cut_delta(Core& core, Node& node, GroupNo number, Cut& cut) {
   Content& content = *node.file.content;
   const auto delta = std::exchange(content.delta, nullptr);
   const Version version = node.file.version;
-  for (const auto& [range, below] : delta->drops) {
-    cut.group->chunk_drops.push_back({node.file_id(), range, below});
+  for (const Delta::Drop& drop : delta->drops) {
+    cut.group->chunk_drops.push_back({node.file_id(), drop.range, drop.from, drop.below});
   }
   for (store::ChunkShare share : delta->shares) {
     share.target_version = version;

@@ -120,6 +120,7 @@ Attempt<Node*> make_node(Core& core, const vfs::Call& call, Ino parent, std::str
     folder->meta.nlink++;
   } else {
     content_of(node).rewritten = true;
+    node.file.content_at = now;
   }
   enter(*folder, name, node);
   core.txg.mark(node,
@@ -133,31 +134,45 @@ void enter(Node& folder, std::string_view name, Node& node) {
   node.dentries++;
 }
 
-void leave(Core& core, Node& folder, std::string_view name, Node& node) {
+namespace {
+
+// Deleted things go to the trash, but for what never had content in the database: a temporary file
+// leaves nothing.
+bool leaves_trash(const Core& core, const Node& node) {
+  if (!core.policy.trash || !node.stored) return false;
+  if (!node.is_regular() || node.opens == 0) return true;
+  const Content* content = node.file.content.get();
+  return (content && content->published ? content->published->size : node.file.size) > 0;
+}
+
+void mark_gone(Core& core, Node& node, uid_t by) {
+  node.gone = true;
+  if (leaves_trash(core, node)) {
+    node.deletion = std::make_unique<store::Deletion>(store::Deletion{core.now(), by});
+  }
+  core.txg.mark(node, kDirtyGone);
+}
+
+}  // namespace
+
+void leave(Core& core, Node& folder, std::string_view name, Node& node, uid_t by) {
   const Name left{folder.folder_id(), std::string(name)};
   folder.dir->remove(name);
   node.dentries--;
-  std::uint8_t bits = kDirtyRow;
   if (node.is_folder) {
     folder.meta.nlink--;
-    node.gone = true;
-    bits = kDirtyGone;
-  } else if (node.meta.nlink <= 1) {
-    node.meta.nlink = 0;
-    node.gone = true;
-    bits = kDirtyGone;
-  } else {
-    node.meta.nlink--;
-    bits = kDirtyRow | kDirtyLinks;
-    if (node.first == left) {
-      keep_stored_name(node);
-      node.first = node.links->names.back();
-      node.links->names.pop_back();
-    } else {
-      std::erase(node.links->names, left);
-    }
+    return mark_gone(core, node, by);
   }
-  core.txg.mark(node, bits);
+  node.meta.nlink--;
+  if (node.meta.nlink == 0) return mark_gone(core, node, by);
+  if (node.first == left) {
+    keep_stored_name(node);
+    node.first = node.links->names.back();
+    node.links->names.pop_back();
+  } else {
+    std::erase(node.links->names, left);
+  }
+  core.txg.mark(node, kDirtyRow | kDirtyLinks);
 }
 
 void touch_folder(Core& core, Node& folder, WallTime now) {

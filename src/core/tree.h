@@ -29,8 +29,9 @@ Attempt<Node*> make_node(Core& core, const vfs::Call& call, Ino parent, std::str
                          NewNode);
 
 void enter(Node& folder, std::string_view name, Node& node);
-// The entry goes; the node loses a name (a file with no name left is gone). Links are loaded.
-void leave(Core& core, Node& folder, std::string_view name, Node& node);
+// The entry goes, removed by the user `by`; the node loses a name (a file with no name left is
+// gone). Links are loaded.
+void leave(Core& core, Node& folder, std::string_view name, Node& node, uid_t by);
 // A folder loses or gains an entry: mtime and ctime are `now`.
 void touch_folder(Core& core, Node& folder, WallTime now);
 void touch_ctime(Core& core, Node& node, WallTime now);

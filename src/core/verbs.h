@@ -19,9 +19,10 @@ Attempt<vfs::Entry> mknod(Core&, const vfs::Call&, Ino parent, std::string_view 
 Attempt<vfs::Entry> mkdir(Core&, const vfs::Call&, Ino parent, std::string_view name, mode_t);
 Attempt<vfs::Entry> symlink(Core&, const vfs::Call&, Ino parent, std::string_view name,
                             std::string_view target);
-Attempt<void> unlink(Core&, Ino parent, std::string_view name);
-Attempt<void> rmdir(Core&, Ino parent, std::string_view name);
+Attempt<void> unlink(Core&, const vfs::Call&, Ino parent, std::string_view name);
+Attempt<void> rmdir(Core&, const vfs::Call&, Ino parent, std::string_view name);
 struct RenameArgs {
+  uid_t by;
   Ino parent;
   std::string_view name;
   Ino new_parent;

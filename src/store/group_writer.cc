@@ -30,6 +30,22 @@ std::optional<ByteSpan> bytes_of(const std::optional<Checksum>& checksum) {
   return ByteSpan(checksum->bytes);
 }
 
+std::optional<std::int64_t> deleted_ns(const FileChange& change) {
+  if (change.trashed) return change.trashed->at.ns;
+  if (change.orphan) return change.row.meta.ctime.ns;
+  return std::nullopt;
+}
+
+std::optional<std::int64_t> deleted_by(const FileChange& change) {
+  if (!change.trashed) return std::nullopt;
+  return std::int64_t{change.trashed->by};
+}
+
+std::optional<Checksum> checksum_of_content(const FileChange& change) {
+  if (change.row.form == Form::chunked) return change.row.checksum;
+  return checksum_of(span_of(change.data));
+}
+
 class RowWriter {
  public:
   RowWriter(Connection& connection, const Group& group, TenantId tenant, MimeTypes& mime)
@@ -39,8 +55,11 @@ class RowWriter {
   PgExpected<void> links(std::string_view statement, const std::vector<LinkRow>& rows);
   template <class IdType>
   PgExpected<void> ids(std::string_view statement, const std::vector<IdType>& rows);
+  PgExpected<void> trashed(std::string_view statement, const std::vector<Trashed>& rows);
+  PgExpected<void> ended_names(std::string_view statement, const std::vector<NameEnd>& rows);
   PgExpected<void> folders();
   PgExpected<void> updated_files();
+  PgExpected<void> kept_versions();
   PgExpected<void> upserted_files();
   PgExpected<void> xattrs();
   PgExpected<void> chunk_drops();
@@ -77,8 +96,10 @@ PgExpected<void> RowWriter::shares() {
 }
 
 PgExpected<void> RowWriter::links(std::string_view statement, const std::vector<LinkRow>& rows) {
-  Batch batch(connection_, statement, {kUuid, kUuid, kText});
-  for (const LinkRow& row : rows) TRY(batch.add(row.file, row.folder, std::string_view(row.name)));
+  Batch batch(connection_, statement, {kUuid, kUuid, kText, kInt8});
+  for (const LinkRow& row : rows) {
+    TRY(batch.add(row.file, row.folder, std::string_view(row.name), row.at.ns));
+  }
   return batch.send();
 }
 
@@ -86,6 +107,21 @@ template <class IdType>
 PgExpected<void> RowWriter::ids(std::string_view statement, const std::vector<IdType>& rows) {
   Batch batch(connection_, statement, {kUuid});
   for (const IdType& row : rows) TRY(batch.add(row));
+  return batch.send();
+}
+
+PgExpected<void> RowWriter::trashed(std::string_view statement, const std::vector<Trashed>& rows) {
+  Batch batch(connection_, statement, {kUuid, kInt8, kInt8});
+  for (const Trashed& row : rows) {
+    TRY(batch.add(row.id, row.deletion.at.ns, std::int64_t{row.deletion.by}));
+  }
+  return batch.send();
+}
+
+PgExpected<void> RowWriter::ended_names(std::string_view statement,
+                                        const std::vector<NameEnd>& rows) {
+  Batch batch(connection_, statement, {kUuid, kInt8});
+  for (const NameEnd& row : rows) TRY(batch.add(row.id, row.at.ns));
   return batch.send();
 }
 
@@ -105,7 +141,7 @@ PgExpected<void> RowWriter::folders() {
 PgExpected<void> RowWriter::updated_files() {
   Batch batch(connection_, "update_files",
               {kUuid, kUuid, kText, kInt8, kInt8, kInt8, kInt8, kInt8, kInt8, kInt8, kBool, kInt8,
-               kInt8, kInt8, kText, kBytes, kBool, kText, kBool});
+               kInt8, kInt8, kText, kBytes, kInt8, kInt8, kInt8, kText, kBool});
   for (const FileChange& change : group_.files) {
     if (change.has_content) continue;
     const FileRow& row = change.row;
@@ -114,8 +150,19 @@ PgExpected<void> RowWriter::updated_files() {
                   std::int64_t{m.uid}, std::int64_t{m.gid}, std::int64_t{m.nlink}, m.atime.ns,
                   m.mtime.ns, m.ctime.ns, m.has_xattrs, static_cast<std::int64_t>(m.rdev),
                   static_cast<std::int64_t>(row.size), row.version, holes_text(row),
-                  bytes_of(row.checksum), change.orphan, mime_.by_name(m.mode, row.name),
+                  bytes_of(row.checksum), row.content_at.ns, deleted_ns(change),
+                  deleted_by(change), mime_.by_name(m.mode, row.name),
                   row.form == Form::chunked));
+  }
+  return batch.send();
+}
+
+PgExpected<void> RowWriter::kept_versions() {
+  Batch batch(connection_, "keep_versions", {kUuid, kInt8, kBytes});
+  for (const FileChange& change : group_.files) {
+    if (!change.previous_until) continue;
+    const auto checksum = checksum_of_content(change);
+    TRY(batch.add(change.row.id, change.previous_until->ns, bytes_of(checksum)));
   }
   return batch.send();
 }
@@ -123,7 +170,7 @@ PgExpected<void> RowWriter::updated_files() {
 PgExpected<void> RowWriter::upserted_files() {
   Batch batch(connection_, "upsert_files",
               {kUuid, kUuid, kText, kInt8, kInt8, kInt8, kInt8, kInt8, kInt8, kInt8, kBool, kInt8,
-               kInt8, kInt8, kText, kBytes, kBool, kText, kBytes},
+               kInt8, kInt8, kText, kBytes, kInt8, kInt8, kInt8, kText, kBytes},
               tenant_);
   for (const FileChange& change : group_.files) {
     if (!change.has_content) continue;
@@ -131,12 +178,12 @@ PgExpected<void> RowWriter::upserted_files() {
     const Meta& m = row.meta;
     const bool is_inline = row.form == Form::inline_data;
     const ByteSpan data = span_of(change.data);
-    const std::optional<Checksum> checksum = is_inline ? checksum_of(data) : row.checksum;
+    const std::optional<Checksum> checksum = checksum_of_content(change);
     TRY(batch.add(row.id, row.folder, std::string_view(row.name), std::int64_t{m.mode},
                   std::int64_t{m.uid}, std::int64_t{m.gid}, std::int64_t{m.nlink}, m.atime.ns,
                   m.mtime.ns, m.ctime.ns, m.has_xattrs, static_cast<std::int64_t>(m.rdev),
                   static_cast<std::int64_t>(row.size), row.version, holes_text(row),
-                  bytes_of(checksum), change.orphan,
+                  bytes_of(checksum), row.content_at.ns, deleted_ns(change), deleted_by(change),
                   mime_.by_content(m.mode, row.name, is_inline ? data : span_of(change.head)),
                   is_inline ? std::optional(data) : std::nullopt));
   }
@@ -159,7 +206,7 @@ PgExpected<void> RowWriter::xattrs() {
 PgExpected<void> RowWriter::chunk_drops() {
   Batch batch(connection_, "drop_chunks", {kUuid, kInt8, kInt8, kInt8, kInt8});
   for (const ChunkDrop& drop : group_.chunk_drops) {
-    TRY(batch.add(drop.file, drop.range.first, drop.range.last, std::int64_t{0}, drop.below));
+    TRY(batch.add(drop.file, drop.range.first, drop.range.last, drop.from, drop.below));
   }
   return batch.send();
 }
@@ -199,11 +246,15 @@ PgExpected<void> write_rows(Connection& connection, const Group& group, TenantId
   TRY(writer.links("remove_links", group.links_removed));
   TRY(writer.ids("delete_files", group.files_deleted));
   TRY(writer.ids("delete_folders", group.folders_deleted));
-  TRY(writer.ids("delete_folder_xattrs", group.folders_deleted));
+  TRY(writer.trashed("trash_files", group.files_trashed));
+  TRY(writer.trashed("trash_folders", group.folders_trashed));
+  TRY(writer.ended_names("end_file_names", group.file_names_ended));
+  TRY(writer.ended_names("end_folder_names", group.folder_names_ended));
   TRY(writer.ids("vacate_files", group.files_vacated));
   TRY(writer.ids("vacate_folders", group.folders_vacated));
   TRY(writer.folders());
   TRY(writer.updated_files());
+  TRY(writer.kept_versions());
   TRY(writer.upserted_files());
   TRY(writer.links("add_links", group.links_added));
   TRY(writer.xattrs());

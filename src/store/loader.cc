@@ -52,7 +52,7 @@ class PageBuilder {
   }
 
  private:
-  static constexpr int kName = 2, kLinkFile = 18, kLinkName = 19;
+  static constexpr int kName = 2, kLinkFile = 19, kLinkName = 20;
 
   void cut() {
     std::vector<std::string_view> names;

@@ -60,6 +60,7 @@ std::string_view read_content(const Row& row, FileRow& file) {
   if (size < 0) return "negative size";
   file.size = static_cast<std::uint64_t>(size);
   if (file.version < 0) return "negative version";
+  file.content_at = {row.integer(18)};
   if (row.text(17) != "db") return "content outside the database";
   if (!row.is_null(16)) {
     Checksum checksum;

@@ -14,6 +14,8 @@ Uuid owner_of(FileId id) { return id.uuid; }
 Uuid owner_of(FolderId id) { return id.uuid; }
 Uuid owner_of(const FolderRow& row) { return row.id.uuid; }
 Uuid owner_of(const FileChange& change) { return change.row.id.uuid; }
+Uuid owner_of(const Trashed& trashed) { return trashed.id; }
+Uuid owner_of(const NameEnd& end) { return end.id; }
 Uuid owner_of(const LinkRow& row) { return row.file.uuid; }
 Uuid owner_of(const XattrRow& row) { return row.owner; }
 Uuid owner_of(const ChunkDrop& drop) { return drop.file.uuid; }
@@ -27,6 +29,10 @@ void for_each_list(const Group& from, Group& to, Fn fn) {
   fn(from.links_removed, to.links_removed);
   fn(from.files_deleted, to.files_deleted);
   fn(from.folders_deleted, to.folders_deleted);
+  fn(from.files_trashed, to.files_trashed);
+  fn(from.folders_trashed, to.folders_trashed);
+  fn(from.file_names_ended, to.file_names_ended);
+  fn(from.folder_names_ended, to.folder_names_ended);
   fn(from.folders, to.folders);
   fn(from.files, to.files);
   fn(from.links_added, to.links_added);

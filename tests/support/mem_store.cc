@@ -60,10 +60,11 @@ void MemStore::load_folder(const FolderQuery& query, Callback<Result<FolderPage>
     };
     std::map<std::string, Entry> entries;
     for (const auto& [id, row] : state_.folders) {
-      if (row.parent == query.folder && id != row.parent) entries[row.name].folder = &row;
+      if (row.parent == query.folder && id != row.parent && !is_trashed(id.uuid))
+        entries[row.name].folder = &row;
     }
     for (const auto& [id, row] : state_.files) {
-      if (row.folder == query.folder && !state_.orphans.contains(id)) entries[row.name].file = &row;
+      if (row.folder == query.folder && !is_hidden(id)) entries[row.name].file = &row;
     }
     for (const auto& [place, id] : state_.links) {
       const auto file = state_.files.find(id);
@@ -195,6 +196,8 @@ void MemStore::delete_file(State& state, FileId id) {
   state.files.erase(id);
   state.data.erase(id);
   state.orphans.erase(id);
+  state.trashed.erase(id.uuid);
+  std::erase_if(state.versions, [id](const auto& e) { return e.first.first == id; });
   std::erase_if(state.links, [id](const auto& e) { return e.second == id; });
   std::erase_if(state.xattrs, [id](const auto& e) { return e.first.first == id.uuid; });
   std::erase_if(state.chunks, [id](const auto& e) { return std::get<0>(e.first) == id; });
@@ -205,7 +208,7 @@ void MemStore::drop_chunks(State& state, const ChunkDrop& drop) {
   std::erase_if(state.chunks, [&](const auto& entry) {
     const auto& [file, chunk, version] = entry.first;
     return file == drop.file && chunk >= drop.range.first && chunk < drop.range.last &&
-           version < drop.below;
+           version >= drop.from && version < drop.below;
   });
 }
 
@@ -226,6 +229,8 @@ void MemStore::apply(State& state, const Group& group) const {
     state.folders.erase(id);
     std::erase_if(state.xattrs, [id](const auto& e) { return e.first.first == id.uuid; });
   }
+  for (const auto& row : group.files_trashed) state.trashed.insert(row.id);
+  for (const auto& row : group.folders_trashed) state.trashed.insert(row.id);
   for (const FileId id : group.files_vacated) {
     if (const auto it = state.files.find(id); it != state.files.end())
       it->second.name = id.uuid.text();
@@ -237,9 +242,16 @@ void MemStore::apply(State& state, const Group& group) const {
   for (const auto& row : group.folders) state.folders[row.id] = row;
   for (const auto& change : group.files) {
     const bool known = state.files.contains(change.row.id);
+    if (known && change.previous_until) {
+      const FileRow& row = state.files.at(change.row.id);
+      const auto data = state.data.find(row.id);
+      state.versions[{row.id, row.version}] = {
+          row, data == state.data.end() ? nullptr : data->second};
+    }
     if (!known && !change.has_content) continue;
     state.files[change.row.id] = change.row;
     if (change.orphan) state.orphans.insert(change.row.id);
+    if (change.trashed) state.trashed.insert(change.row.id.uuid);
     if (change.row.form == Form::chunked) {
       state.data.erase(change.row.id);
     } else if (change.has_content) {
@@ -264,11 +276,14 @@ void MemStore::apply(State& state, const Group& group) const {
 }
 
 std::optional<Buffer> MemStore::content(FileId id) const {
-  const FileRow& row = state_.files.at(id);
+  const auto data = state_.data.find(id);
+  return content(state_.files.at(id), data == state_.data.end() ? nullptr : data->second);
+}
+
+std::optional<Buffer> MemStore::content(const FileRow& row, const SharedBytes& inline_data) const {
   if (row.form == Form::inline_data) {
-    const auto it = state_.data.find(id);
-    if (it == state_.data.end() || it->second->size() != row.size) return std::nullopt;
-    return *it->second;
+    if (!inline_data || inline_data->size() != row.size) return std::nullopt;
+    return *inline_data;
   }
   Buffer out(row.size);
   std::fill(out.begin(), out.end(), std::uint8_t{0});
@@ -277,7 +292,7 @@ std::optional<Buffer> MemStore::content(FileId id) const {
     const bool hole = std::ranges::any_of(
         row.holes, [chunk](const ChunkRange& r) { return chunk >= r.first && chunk < r.last; });
     if (hole) continue;
-    const SharedBytes data = newest(state_, id, chunk, row.version);
+    const SharedBytes data = newest(state_, row.id, chunk, row.version);
     if (!data) return std::nullopt;
     const auto size = std::min<std::uint64_t>(data->size(), row.size - at);
     std::copy_n(data->begin(), size, out.begin() + static_cast<std::ptrdiff_t>(at));
@@ -292,6 +307,7 @@ std::string MemStore::check() const {
   };
   Usage counted;
   for (const auto& [id, row] : state_.folders) {
+    if (is_trashed(id.uuid)) continue;
     counted.folders++;
     if (id != root_ && !take(row.parent, row.name))
       return "folder " + row.name + " has no place of its own";
@@ -304,13 +320,20 @@ std::string MemStore::check() const {
     link_counts[id]++;
   }
   for (const auto& [id, row] : state_.files) {
-    if (!content(id)) return "file " + row.name + " has no whole content";
-    if (state_.orphans.contains(id)) continue;
+    if (!content(id)) {
+      return "file " + row.name + (is_hidden(id) ? ", hidden," : "") + " has no whole content";
+    }
+    if (is_hidden(id)) continue;
     counted.files++;
     counted.bytes += static_cast<std::int64_t>(row.size);
     if (!take(row.folder, row.name)) return "file " + row.name + " has no place of its own";
     if (row.meta.nlink != 1 + link_counts[id])
       return "file " + row.name + " has a wrong link count";
+  }
+  for (const auto& [key, version] : state_.versions) {
+    if (!content(version.first, version.second))
+      return "version " + std::to_string(key.second) + " of file " + version.first.name +
+             " has no whole content";
   }
   for (const auto& [key, data] : state_.chunks) {
     const auto& [id, chunk, version] = key;

@@ -48,10 +48,13 @@ class MemStore final : public store::Store {
 
   // As tusk.content(): what a SQL client reads.
   std::optional<Buffer> content(FileId id) const;
+  std::optional<Buffer> content(const store::FileRow& row, const SharedBytes& data) const;
   const std::map<FileId, store::FileRow>& files() const { return state_.files; }
   const std::map<FolderId, store::FolderRow>& folders() const { return state_.folders; }
   const std::map<std::pair<FolderId, std::string>, FileId>& links() const { return state_.links; }
-  bool is_orphan(FileId id) const { return state_.orphans.contains(id); }
+  // In no folder: unlinked while open, or in the trash.
+  bool is_hidden(FileId id) const { return state_.orphans.contains(id) || is_trashed(id.uuid); }
+  bool is_trashed(const Uuid& id) const { return state_.trashed.contains(id); }
   // Invariants that sql/checks have; empty: all hold.
   std::string check() const;
 
@@ -62,6 +65,8 @@ class MemStore final : public store::Store {
     std::map<FileId, store::FileRow> files;
     std::map<FileId, SharedBytes> data;
     std::set<FileId> orphans;
+    std::set<Uuid> trashed;
+    std::map<std::pair<FileId, Version>, std::pair<store::FileRow, SharedBytes>> versions;
     std::map<std::pair<FolderId, std::string>, FileId> links;
     std::map<std::pair<Uuid, std::string>, Buffer> xattrs;
     std::map<ChunkKey, SharedBytes> chunks;

@@ -193,12 +193,12 @@ std::string published(const MemStore& store) {
   for (const auto& [id, row] : store.folders()) {
     if (row.parent == id) {
       root = id;
-    } else {
+    } else if (!store.is_trashed(id.uuid)) {
       rows.folders[row.parent][row.name] = &row;
     }
   }
   for (const auto& [id, row] : store.files()) {
-    if (!store.is_orphan(id)) rows.files[row.folder][row.name] = &row;
+    if (!store.is_hidden(id)) rows.files[row.folder][row.name] = &row;
   }
   for (const auto& [place, id] : store.links())
     rows.files[place.first][place.second] = &store.files().at(id);

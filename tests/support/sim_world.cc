@@ -26,8 +26,27 @@ int World::pick(int n) { return static_cast<int>(random_() % static_cast<unsigne
 
 std::string World::name() { return std::string(1, static_cast<char>('a' + pick(5))); }
 
+namespace {
+
+// Schedules with and without history, and with contents that follow each other fast.
+store::Policy policy_of(std::uint64_t seed) {
+  switch (seed % 4) {
+    case 0:
+      return {.versions = 0, .trash = false};
+    case 1:
+      return {.version_interval = std::chrono::nanoseconds(0)};
+    case 2:
+      return {.version_interval = std::chrono::milliseconds(50)};
+    default:
+      return {};
+  }
+}
+
+}  // namespace
+
 void World::mount() {
-  const store::Attached attached = store_.attach();
+  store::Attached attached = store_.attach();
+  attached.policy = policy_of(seed_);
   ASSERT_EQ(store_.check(), "") << "seed " << seed_;
   fs_ = core::make_filesystem(executor_, store_, attached, options_);
   inos_ = {{0, kRootIno}};

@@ -11,6 +11,12 @@
 
 namespace tusk::store {
 
+// What went to the trash: its row stays, with the folder and name it had.
+struct Deletion {
+  WallTime at{};
+  uid_t by = 0;
+};
+
 // A file's whole row. With `content`, inserted or replaced together with its data; without, the row
 // exists and all columns but `data` (and mime_type, unless the name tells a new one) are updated.
 struct FileChange {
@@ -19,6 +25,20 @@ struct FileChange {
   SharedBytes data;          // with has_content and Form::inline_data; null means empty
   SharedBytes head;          // first bytes of a chunked file where known, to tell its mime type
   bool orphan = false;       // no name left but still open: the row keeps its content, unseen
+  std::optional<Deletion> trashed;  // no name left, and in the trash with this state
+  // The stored content becomes a version that ended then, unless the new one is the same.
+  std::optional<WallTime> previous_until;
+};
+
+struct Trashed {
+  Uuid id;
+  Deletion deletion;
+};
+
+// The stored name of a file or folder has ended.
+struct NameEnd {
+  Uuid id;
+  WallTime at{};
 };
 
 // Content of one chunk, at most kChunkBytes; what is missing at its end reads as zeros.
@@ -42,10 +62,11 @@ struct ChunkShare {
   std::int64_t count = 0;
 };
 
-// Rows of these chunks with a version below `below` go (those that others share stay, unseen).
+// Rows of these chunks with a version in [from, below) go (those that others share stay, unseen).
 struct ChunkDrop {
   FileId file;
   ChunkRange range;
+  Version from = 0;
   Version below = 0;
 };
 
@@ -64,8 +85,12 @@ struct Group {
 
   std::vector<ChunkShare> chunk_shares;
   std::vector<LinkRow> links_removed;
-  std::vector<FileId> files_deleted;      // with their chunks, links, xattrs and staging
+  std::vector<FileId> files_deleted;      // with their versions, chunks, links, xattrs and staging
   std::vector<FolderId> folders_deleted;  // with their xattrs
+  std::vector<Trashed> files_trashed;     // that have not changed otherwise
+  std::vector<Trashed> folders_trashed;
+  std::vector<NameEnd> file_names_ended;
+  std::vector<NameEnd> folder_names_ended;
   std::vector<FileId> files_vacated;      // leave their committed name, as another row takes it
   std::vector<FolderId> folders_vacated;
   std::vector<FolderRow> folders;

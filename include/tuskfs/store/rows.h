@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -57,6 +58,7 @@ struct FileRow {
   Form form = Form::inline_data;
   std::vector<ChunkRange> holes;     // chunked only, in order, not touching
   std::optional<Checksum> checksum;  // of the whole content; absent once edited in place
+  WallTime content_at{};             // since when the content is the present one
   bool damaged = false;
 };
 
@@ -64,6 +66,7 @@ struct LinkRow {
   FileId file;
   FolderId folder;
   std::string name;
+  WallTime at{};  // in a group: since when the name is there, or when it went
   bool operator==(const LinkRow&) const = default;
 };
 
@@ -71,6 +74,13 @@ struct XattrRow {
   Uuid owner;  // of a file or a folder
   std::string name;
   Buffer value;
+};
+
+// What history keeps of a tree.
+struct Policy {
+  std::int64_t versions = 20;  // overwritten contents of a file; 0: none
+  std::chrono::nanoseconds version_interval = std::chrono::seconds(10);
+  bool trash = true;  // deleted files and folders stay readable for a while
 };
 
 // Maintained with every group, so that statfs never counts rows.

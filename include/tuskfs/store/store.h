@@ -94,6 +94,7 @@ struct Attached {
   FolderRow root;
   Usage usage;
   GroupNo last_group{};
+  Policy policy{};
 };
 
 }  // namespace tusk::store

@@ -59,7 +59,7 @@ Attempt<vfs::Entry> link(Core& core, Ino ino, Ino new_parent, std::string_view n
   return entry_of(*node);
 }
 
-Attempt<void> unlink(Core& core, Ino parent, std::string_view name) {
+Attempt<void> unlink(Core& core, const vfs::Call& call, Ino parent, std::string_view name) {
   ATTEMPT(check_name(name));
   ATTEMPT(core.txg.admit(0));
   ATTEMPT_ASSIGN(Node * folder, loaded_folder(core, parent));
@@ -67,13 +67,13 @@ Attempt<void> unlink(Core& core, Ino parent, std::string_view name) {
   if (node->is_folder) return error(EISDIR);
   if (node->meta.nlink > 1) ATTEMPT(load_links(core, *node));
   const WallTime now = core.now();
-  leave(core, *folder, name, *node);
+  leave(core, *folder, name, *node, call.uid);
   node->meta.ctime = now;
   touch_folder(core, *folder, now);
   return {};
 }
 
-Attempt<void> rmdir(Core& core, Ino parent, std::string_view name) {
+Attempt<void> rmdir(Core& core, const vfs::Call& call, Ino parent, std::string_view name) {
   ATTEMPT(check_name(name));
   ATTEMPT(core.txg.admit(0));
   ATTEMPT_ASSIGN(Node * folder, loaded_folder(core, parent));
@@ -82,7 +82,7 @@ Attempt<void> rmdir(Core& core, Ino parent, std::string_view name) {
   ATTEMPT(load_dir(core, *node));
   if (!node->dir->empty()) return error(ENOTEMPTY);
   const WallTime now = core.now();
-  leave(core, *folder, name, *node);
+  leave(core, *folder, name, *node, call.uid);
   node->meta.ctime = now;
   touch_folder(core, *folder, now);
   return {};

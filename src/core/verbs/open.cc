@@ -9,10 +9,13 @@
 namespace tusk::core {
 namespace {
 
+bool writes(int flags) { return (flags & O_ACCMODE) != O_RDONLY; }
+
 Handle add_handle(Core& core, Node& node, int flags) {
   const std::uint64_t handle = core.next_handle++;
   core.open_files.emplace(handle, OpenFile{&node, flags});
   node.opens++;
+  if (writes(flags)) node.writers++;
   return Handle{handle};
 }
 
@@ -40,10 +43,11 @@ void release(Core& core, Handle handle) {
   const auto it = core.open_files.find(static_cast<std::uint64_t>(handle));
   if (it == core.open_files.end()) return;
   Node& node = *it->second.node;
-  const bool may_have_written = (it->second.flags & O_ACCMODE) != O_RDONLY;
+  const bool may_have_written = writes(it->second.flags);
   core.open_files.erase(it);
   node.opens--;
-  if (node.gone && node.opens == 0) {
+  if (may_have_written) node.writers--;
+  if (node.gone && node.opens == 0 && !node.deletion) {
     core.txg.mark(node, kDirtyGone);
     return;
   }

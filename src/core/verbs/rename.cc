@@ -71,13 +71,13 @@ Attempt<void> check_replace(Core& core, const Side& from, const Side& to) {
   return {};
 }
 
-Attempt<void> move(Core& core, Side from, Side to) {
+Attempt<void> move(Core& core, Side from, Side to, uid_t by) {
   if (from.node == to.node) return {};  // two names of one file: POSIX does nothing
   if (from.node->is_folder && is_below(core, *from.node, *to.folder)) return error(EINVAL);
   const WallTime now = core.now();
   if (to.node) {
     ATTEMPT(check_replace(core, from, to));
-    leave(core, *to.folder, to.name, *to.node);
+    leave(core, *to.folder, to.name, *to.node, by);
     to.node->meta.ctime = now;
   }
   from.folder->dir->remove(from.name);
@@ -105,7 +105,7 @@ Attempt<void> rename(Core& core, const RenameArgs& args) {
   const Side to{new_folder, args.new_name, new_folder->dir->find(args.new_name)};
   if (args.flags & RENAME_NOREPLACE && to.node) return error(EEXIST);
   if (!node->is_folder && node->meta.nlink > 1) ATTEMPT(load_links(core, *node));
-  if (!(args.flags & RENAME_EXCHANGE)) return move(core, from, to);
+  if (!(args.flags & RENAME_EXCHANGE)) return move(core, from, to, args.by);
   if (to.node && !to.node->is_folder && to.node->meta.nlink > 1)
     ATTEMPT(load_links(core, *to.node));
   return exchange(core, from, to);
