@@ -102,10 +102,13 @@ set
   mtime_ns = excluded.mtime_ns,
   ctime_ns = excluded.ctime_ns,
   named_at_ns = case
-    when d.parent_id = excluded.parent_id and d.name = excluded.name then d.named_at_ns
+    when d.parent_id = excluded.parent_id and d.name = excluded.name and d.deleted_at is null
+      then d.named_at_ns
     else excluded.ctime_ns
   end,
-  has_xattrs = excluded.has_xattrs
+  has_xattrs = excluded.has_xattrs,
+  deleted_at = null,
+  deleted_by = null
 
 -- name: keep_versions
 -- What is about to be overwritten becomes a version, unless the new content is the same.
@@ -151,7 +154,9 @@ set
   mtime_ns = excluded.mtime_ns,
   ctime_ns = excluded.ctime_ns,
   named_at_ns = case
-    when f.folder_id = excluded.folder_id and f.filename = excluded.filename then f.named_at_ns
+    when f.folder_id = excluded.folder_id and f.filename = excluded.filename
+        and (f.deleted_at is null or excluded.deleted_at is not null)
+      then f.named_at_ns
     else excluded.ctime_ns
   end,
   has_xattrs = excluded.has_xattrs,
@@ -183,7 +188,9 @@ set
   mtime_ns = g.mtime_ns,
   ctime_ns = g.ctime_ns,
   named_at_ns = case
-    when f.folder_id = g.folder_id and f.filename = g.filename then f.named_at_ns
+    when f.folder_id = g.folder_id and f.filename = g.filename
+        and (f.deleted_at is null or g.deleted_ns is not null)
+      then f.named_at_ns
     else g.ctime_ns
   end,
   has_xattrs = g.has_xattrs,
@@ -200,10 +207,11 @@ set
 from unnest(
     $1::uuid[], $2::uuid[], $3::text[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::int8[],
     $9::int8[], $10::int8[], $11::bool[], $12::int8[], $13::int8[], $14::int8[], $15::text[],
-    $16::bytea[], $17::bool[], $18::text[], $19::bool[])
+    $16::bytea[], $17::int8[], $18::int8[], $19::int8[], $20::text[], $21::bool[])
   as g(
     id, folder_id, filename, mode, uid, gid, nlink, atime_ns, mtime_ns, ctime_ns, has_xattrs, rdev,
-    size_bytes, version, holes, checksum, orphan, mime_type, chunked)
+    size_bytes, version, holes, checksum, content_at_ns, deleted_ns, deleted_by, mime_type,
+    chunked)
 where f.id = g.id
 
 -- name: add_links

@@ -229,6 +229,7 @@ class GroupBuilder {
 void give_up(Core& core, Node& node) {
   node.damaged = true;
   uncount(core, node);
+  core.txg.mark(*core.root, kDirtyRow);  // a group that has the right counters
   // What the kernel keeps of it would go on to look well.
   const Node* parent = core.table.find(node.first.folder.uuid);
   if (core.kernel_cache && parent) core.kernel_cache->drop_entry(parent->ino, node.first.name);

@@ -133,8 +133,8 @@ TEST_F(Attach, a_group_with_one_file_is_one_round_trip) {
   s.commit({});
   const auto before = s.backend().store().state().statements;
   s.commit_files({s.file(s.new_file(), "a", "content")});
-  // begin, begin_group, upsert_files, commit: one pipeline.
-  EXPECT_EQ(s.backend().store().state().statements - before, 4u);
+  // begin_group, upsert_files: one pipeline, which is one transaction.
+  EXPECT_EQ(s.backend().store().state().statements - before, 2u);
   const auto loading = s.backend().store().state().statements;
   s.names(s.root());
   // Once for the session's settings, then folders, files and links in one pipeline.

@@ -65,7 +65,7 @@ TYPED_TEST(ChunkSuite, dropped_rows_are_those_below_the_version_in_the_range) {
   const FileId id = this->make("file", {"a1", "b1", "c1"});
   Group group;
   group.files = {s.chunked(id, "file", 3, 2)};
-  group.chunk_drops = {{id, {0, 2}, 2}};
+  group.chunk_drops = {{id, {0, 2}, 0, 2}};
   group.chunk_puts = {this->put(id, 0, 2, "a2"), this->put(id, 1, 2, "b2")};
   s.commit(group);
   EXPECT_EQ(this->all(id, 1), "2:c1");
@@ -104,7 +104,7 @@ TYPED_TEST(ChunkSuite, content_moves_from_inline_to_chunks_and_back) {
   Group back;
   back.files = {s.file(id, "file", "again")};
   back.files[0].row.version = 3;
-  back.chunk_drops = {{id, {0, 1}, 3}};
+  back.chunk_drops = {{id, {0, 1}, 0, 3}};
   s.commit(back);
   EXPECT_EQ(s.inline_of(id), "again");
   EXPECT_EQ(this->all(id), "");
@@ -172,7 +172,7 @@ TYPED_TEST(ChunkSuite, a_source_dropped_and_put_again_leaves_what_was_shared) {
   const FileId source = this->make("source", {"a"}), target = this->make("target", {});
   this->share({target, 0, 1, source, 0, 1, 1});
   Group drop;
-  drop.chunk_drops = {{source, {0, 1}, 2}};
+  drop.chunk_drops = {{source, {0, 1}, 0, 2}};
   s.commit(drop);
   EXPECT_EQ(this->all(source), "");
   Group again;

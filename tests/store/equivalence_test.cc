@@ -81,19 +81,20 @@ class Walk {
   Version version_of(int file) { return versions_[file] + pick(2); }
 
   // No file is both source and target in one group: whether a share sees what another one of its
-  // group made is not promised.
+  // group made is not promised. A target has one coming version.
   void add_shares(Group& group) {
+    const Version coming = pick(2);
     const int count = 1 + pick(3), half = kFiles / 2, targets = half * pick(2);
     for (int i = 0; i < count; i++) {
       const int target = targets + pick(half), source = (half - targets) + pick(half);
-      group.chunk_shares.push_back({id(target), pick(kChunks), version_of(target), id(source),
+      group.chunk_shares.push_back({id(target), pick(kChunks), versions_[target] + coming, id(source),
                                     pick(kChunks), version_of(source), 1 + pick(4)});
     }
   }
   void add_drops(Group& group) {
     const std::int64_t first = pick(kChunks);
     const int file = pick(kFiles);
-    group.chunk_drops.push_back({id(file), {first, first + 1 + pick(4)}, 1 + pick(4)});
+    group.chunk_drops.push_back({id(file), {first, first + 1 + pick(4)}, pick(2), 1 + pick(4)});
   }
   void add_puts(Group& group) {
     const int file = pick(kFiles), count = pick(4);

@@ -87,6 +87,7 @@ class StoreSession {
   void commit(store::Group group) {
     const auto result = try_commit(std::move(group));
     ASSERT_EQ(result.state, store::CommitState::committed) << result.error.what;
+    for (const auto& refusal : result.refused) ADD_FAILURE() << refusal.why;
   }
   void commit_files(std::vector<store::FileChange> files) {
     store::Group group;
