@@ -6,7 +6,11 @@ where d.deleted_at is not null
   and x.owner_id = d.id;
 delete from tusk.folders
 where deleted_at is not null;
-drop function tusk.content(uuid, bigint);
+drop function tusk.collect_garbage(uuid, timestamptz, integer);
+drop function tusk.purge_files(uuid[]);
+drop function tusk.sweep_chunks(uuid[]);
+drop function tusk.is_in_snapshot(uuid, bigint, bigint);
+drop function tusk.timestamp_to_ns(timestamptz);
 drop function tusk.delete_folders(uuid[]);
 drop function tusk.policy(uuid);
 drop table tusk.snapshots;
@@ -154,3 +158,4 @@ after insert or delete on tusk.folders
 for each row
 when (current_setting('tusk.driver', true) is distinct from 'on')
 execute function tusk.count_folder();
+drop function tusk.content(uuid, bigint);

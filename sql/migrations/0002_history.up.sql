@@ -282,3 +282,189 @@ after insert or delete or update of deleted_at on tusk.folders
 for each row
 when (current_setting('tusk.driver', true) is distinct from 'on')
 execute function tusk.count_folder();
+
+create function tusk.is_in_snapshot(tree uuid, from_ns bigint, until_ns bigint)
+returns boolean
+language sql
+stable
+as $$
+  select exists (
+    select 1
+    from tusk.snapshots s
+    where s.tenant_id = tree
+      and s.taken_at_ns >= from_ns
+      and s.taken_at_ns < until_ns)
+$$;
+comment on function tusk.is_in_snapshot(uuid, bigint, bigint) is
+  'Whether a snapshot was taken in [from_ns, until_ns).';
+
+create function tusk.timestamp_to_ns(at timestamptz)
+returns bigint
+language sql
+immutable
+strict
+parallel safe
+as $$
+  select (extract(epoch from at) * 1000000)::bigint * 1000
+$$;
+comment on function tusk.timestamp_to_ns(timestamptz) is
+  'A timestamp in nanoseconds since 1970.';
+
+create function tusk.sweep_chunks(file_ids uuid[])
+returns void
+language sql
+as $$
+  -- A row is needed by the versions from its own up to the one before the next row of its chunk.
+  with rows as (
+    select c.file_id, c.chunk_no, c.version,
+      lead(c.version) over (partition by c.file_id, c.chunk_no order by c.version) as next_version
+    from tusk.file_chunks c
+    where c.file_id = any (file_ids)
+      and not c.retained
+  ), needless as (
+    select r.file_id, r.chunk_no, r.version
+    from rows r
+    join tusk.files f
+      on f.id = r.file_id
+    where r.next_version <= f.version
+      and not exists (
+        select 1
+        from tusk.file_versions v
+        where v.file_id = r.file_id
+          and v.version >= r.version
+          and v.version < r.next_version)
+  )
+  select tusk.drop_chunks(
+    array_agg(n.file_id),
+    array_agg(n.chunk_no),
+    array_agg(n.chunk_no + 1),
+    array_agg(n.version),
+    array_agg(n.version + 1))
+  from needless n
+  having count(*) > 0
+$$;
+comment on function tusk.sweep_chunks(uuid[]) is
+  'Removes the chunks of files that neither their present content nor a version needs.';
+
+create function tusk.purge_files(file_ids uuid[])
+returns bigint
+language plpgsql
+as $$
+declare
+  purged bigint := 0;
+  each uuid;
+begin
+  begin
+    perform tusk.delete_files(file_ids);
+    return cardinality(file_ids);
+  exception when foreign_key_violation then
+    null;
+  end;
+  -- An application refers to some: these stay in the trash.
+  foreach each in array file_ids loop
+    begin
+      perform tusk.delete_files(array[each]);
+      purged := purged + 1;
+    exception when foreign_key_violation then
+      null;
+    end;
+  end loop;
+  return purged;
+end
+$$;
+comment on function tusk.purge_files(uuid[]) is
+  'Removes files for good, but for those that rows of applications refer to; how many went.';
+
+create function tusk.collect_garbage(
+  in tree uuid,
+  in at timestamptz default now(),
+  in batch integer default 5000,
+  out files bigint,
+  out folders bigint,
+  out versions bigint,
+  out has_more boolean
+)
+returns record
+language plpgsql
+as $$
+declare
+  p record;
+  at_ns bigint := tusk.timestamp_to_ns(at);
+  ids uuid[];
+  numbers bigint[];
+begin
+  select * into strict p from tusk.policy(tree);
+
+  select array_agg(t.id) into ids
+  from (
+    select f.id
+    from tusk.files f
+    where f.tenant_id = tree
+      and f.deleted_at is not null
+      and f.deleted_by is not null
+      and f.deleted_at <= tusk.ns_to_timestamp(at_ns - p.trash_ns)
+      and not tusk.is_in_snapshot(
+        tree, tusk.timestamp_to_ns(f.uploaded_at), tusk.timestamp_to_ns(f.deleted_at))
+    limit batch
+    for update skip locked) t;
+  files := coalesce(tusk.purge_files(ids), 0);
+  has_more := files > 0 and cardinality(ids) = batch;
+
+  select array_agg(t.id) into ids
+  from (
+    select d.id
+    from tusk.folders d
+    where d.tenant_id = tree
+      and d.deleted_at <= tusk.ns_to_timestamp(at_ns - p.trash_ns)
+      and not tusk.is_in_snapshot(
+        tree, tusk.timestamp_to_ns(d.created_at), tusk.timestamp_to_ns(d.deleted_at))
+      and not exists (select 1 from tusk.files f where f.folder_id = d.id)
+      and not exists (select 1 from tusk.folders c where c.parent_id = d.id)
+    limit batch
+    for update skip locked) t;
+  perform tusk.delete_folders(ids);
+  folders := coalesce(cardinality(ids), 0);
+  has_more := has_more or folders = batch;
+
+  with old as (
+    select v.file_id, v.version
+    from tusk.file_versions v
+    join tusk.files f
+      on f.id = v.file_id
+    where f.tenant_id = tree
+      and (v.until_ns <= at_ns - p.version_age_ns
+        or p.versions <= (
+          select count(*)
+          from (
+            select 1
+            from tusk.file_versions n
+            where n.file_id = v.file_id
+              and n.version > v.version
+            limit p.versions) newer))
+      and not tusk.is_in_snapshot(tree, v.content_at_ns, v.until_ns)
+    limit batch
+  ), gone as (
+    delete from tusk.file_versions v
+    using old o
+    where v.file_id = o.file_id
+      and v.version = o.version
+    returning v.file_id, v.version
+  )
+  select array_agg(distinct g.file_id), array_agg(g.version) into ids, numbers
+  from gone g;
+  perform tusk.sweep_chunks(ids);
+  versions := coalesce(cardinality(numbers), 0);
+  has_more := has_more or versions = batch;
+
+  delete from tusk.path_history h
+  where h.until_ns <= at_ns - greatest(p.version_age_ns, p.trash_ns)
+    and not tusk.is_in_snapshot(tree, h.since_ns, h.until_ns)
+    and exists (
+      select 1
+      from tusk.folders d
+      where d.id = h.folder_id
+        and d.tenant_id = tree);
+end
+$$;
+comment on function tusk.collect_garbage(uuid, timestamptz, integer) is
+  'Removes what history need not keep any longer as of a time: at most batch files, folders and versions at once; again while has_more.';

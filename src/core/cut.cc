@@ -32,7 +32,8 @@ class GroupBuilder {
     } else {
       node.gone ? add_gone_file(node, bits) : add_file(node, bits);
     }
-    if (bits & kDirtyXattrs && !node.gone) add_xattrs(node);
+    const bool has_row = !node.gone || (node.deletion && node.stored);
+    if (bits & kDirtyXattrs && has_row) add_xattrs(node);
   }
 
   Cut finish() {
