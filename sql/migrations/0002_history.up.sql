@@ -326,13 +326,22 @@ as $$
     from rows r
     join tusk.files f
       on f.id = r.file_id
-    where r.next_version <= f.version
+    where r.version <= f.version
+      and (r.next_version <= f.version
+        or f.data is not null
+        or r.chunk_no * 65536 >= f.size_bytes
+        or exists (
+          select 1
+          from generate_series(1, coalesce(cardinality(f.holes), 0), 2) as i
+          where r.chunk_no >= f.holes[i]
+            and r.chunk_no < f.holes[i + 1]))
       and not exists (
         select 1
         from tusk.file_versions v
         where v.file_id = r.file_id
           and v.version >= r.version
-          and v.version < r.next_version)
+          and (r.next_version is null or v.version < r.next_version)
+          and v.size_bytes > r.chunk_no * 65536)
   )
   select tusk.drop_chunks(
     array_agg(n.file_id),
@@ -354,6 +363,9 @@ declare
   purged bigint := 0;
   each uuid;
 begin
+  if cardinality(file_ids) = 0 then
+    return 0;
+  end if;
   begin
     perform tusk.delete_files(file_ids);
     return cardinality(file_ids);
@@ -407,7 +419,7 @@ begin
         tree, tusk.timestamp_to_ns(f.uploaded_at), tusk.timestamp_to_ns(f.deleted_at))
     limit batch
     for update skip locked) t;
-  files := coalesce(tusk.purge_files(ids), 0);
+  files := tusk.purge_files(coalesce(ids, '{}'));
   has_more := files > 0 and cardinality(ids) = batch;
 
   select array_agg(t.id) into ids
@@ -452,7 +464,7 @@ begin
   )
   select array_agg(distinct g.file_id), array_agg(g.version) into ids, numbers
   from gone g;
-  perform tusk.sweep_chunks(ids);
+  perform tusk.sweep_chunks(coalesce(ids, '{}'));
   versions := coalesce(cardinality(numbers), 0);
   has_more := has_more or versions = batch;
 
