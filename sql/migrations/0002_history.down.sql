@@ -6,6 +6,12 @@ where d.deleted_at is not null
   and x.owner_id = d.id;
 delete from tusk.folders
 where deleted_at is not null;
+drop function tusk.last_seen(text, text);
+drop function tusk.deletion_began(uuid);
+drop view tusk.trash;
+drop function tusk.past_path(uuid);
+drop function tusk.resolve_at(text, bigint, text);
+drop function tusk.folder_at(uuid, bigint, text);
 drop function tusk.collect_garbage(uuid, timestamptz, integer);
 drop function tusk.purge_files(uuid[]);
 drop function tusk.sweep_chunks(uuid[]);

@@ -480,3 +480,181 @@ end
 $$;
 comment on function tusk.collect_garbage(uuid, timestamptz, integer) is
   'Removes what history need not keep any longer as of a time: at most batch files, folders and versions at once; again while has_more.';
+
+create function tusk.folder_at(folder uuid, at_ns bigint, entry_name text default null)
+returns table (id uuid, is_folder boolean, name text)
+language sql
+stable
+as $$
+  select d.id, true, d.name
+  from tusk.folders d
+  where d.parent_id = folder
+    and d.parent_id <> d.id
+    and (entry_name is null or d.name = entry_name)
+    and d.named_at_ns <= at_ns
+    and (d.deleted_at is null or tusk.timestamp_to_ns(d.deleted_at) > at_ns)
+  union all
+  select f.id, false, f.filename
+  from tusk.files f
+  where f.folder_id = folder
+    and (entry_name is null or f.filename = entry_name)
+    and f.named_at_ns <= at_ns
+    and (f.deleted_at is null
+      or f.deleted_by is not null and tusk.timestamp_to_ns(f.deleted_at) > at_ns)
+  union all
+  select l.file_id, false, l.name
+  from tusk.file_links l
+  where l.folder_id = folder
+    and (entry_name is null or l.name = entry_name)
+    and l.named_at_ns <= at_ns
+  union all
+  select h.entry_id, h.is_folder, h.name
+  from tusk.path_history h
+  where h.folder_id = folder
+    and (entry_name is null or h.name = entry_name)
+    and h.since_ns <= at_ns
+    and h.until_ns > at_ns
+$$;
+comment on function tusk.folder_at(uuid, bigint, text) is
+  'What a folder held at a moment (nanoseconds since 1970), or the one entry of a name.';
+
+create function tusk.resolve_at(path text, at_ns bigint, tenant text default 'default')
+returns table (id uuid, is_folder boolean, name text)
+language plpgsql
+stable
+as $$
+declare
+  part text;
+begin
+  select t.root_id, true, '' into id, is_folder, name
+  from tusk.tenants t
+  where t.name = resolve_at.tenant
+    and tusk.timestamp_to_ns(t.created_at) <= at_ns;
+  foreach part in array string_to_array(path, '/') loop
+    continue when part = '' or part = '.';
+    if is_folder is not true then
+      return;
+    end if;
+    select e.id, e.is_folder, e.name into id, is_folder, name
+    from tusk.folder_at(resolve_at.id, at_ns, part) e
+    limit 1;
+  end loop;
+  if id is not null then
+    return next;
+  end if;
+end
+$$;
+comment on function tusk.resolve_at(text, bigint, text) is
+  'What a path of a tree named at a moment (nanoseconds since 1970); no row when nothing. Symbolic links are not followed.';
+
+create function tusk.past_path(entry uuid)
+returns text
+language sql
+stable
+as $$
+  with recursive up as (
+    select f.folder_id as parent, f.filename::text as path, 1 as depth
+    from tusk.files f
+    where f.id = entry
+    union all
+    select d.parent_id, d.name::text, 1
+    from tusk.folders d
+    where d.id = entry
+      and d.parent_id <> d.id
+    union all
+    select d.parent_id, d.name || '/' || u.path, u.depth + 1
+    from up u
+    join tusk.folders d
+      on d.id = u.parent
+      and d.parent_id <> d.id
+    where u.depth < 10000
+  )
+  select '/' || u.path
+  from up u
+  order by u.depth desc
+  limit 1
+$$;
+comment on function tusk.past_path(uuid) is
+  'The path that a file or folder has, or had when it went to the trash; folders above it count with the names they have or had last.';
+
+create view tusk.trash as
+select t.name as tenant, e.id, e.is_folder, tusk.past_path(e.id) as path, e.size_bytes,
+  e.deleted_at, e.deleted_by
+from (
+  select f.tenant_id, f.id, false as is_folder, f.size_bytes, f.deleted_at, f.deleted_by
+  from tusk.files f
+  where f.deleted_at is not null
+    and f.deleted_by is not null
+  union all
+  select d.tenant_id, d.id, true, 0, d.deleted_at, d.deleted_by
+  from tusk.folders d
+  where d.deleted_at is not null) e
+join tusk.tenants t
+  on t.id = e.tenant_id;
+comment on view tusk.trash is
+  'What is in the trash of every tree: where it was, since when it is there, and who (a uid) deleted it.';
+
+create function tusk.deletion_began(folder uuid)
+returns bigint
+language sql
+stable
+as $$
+  with recursive below as (
+    select d.id, d.deleted_at
+    from tusk.folders d
+    where d.id = folder
+      and d.deleted_at is not null
+    union all
+    select c.id, c.deleted_at
+    from below b
+    join tusk.folders c
+      on c.parent_id = b.id
+    where c.deleted_at is not null
+  ), times as (
+    select b.deleted_at
+    from below b
+    union all
+    select f.deleted_at
+    from below b
+    join tusk.files f
+      on f.folder_id = b.id
+    where f.deleted_at is not null
+      and f.deleted_by is not null
+  ), pauses as (
+    select t.deleted_at,
+      lead(t.deleted_at) over (order by t.deleted_at) - t.deleted_at > interval '10 s' as follows
+    from times t
+  )
+  select tusk.timestamp_to_ns(min(t.deleted_at))
+  from times t
+  where t.deleted_at > coalesce(
+    (select max(p.deleted_at) from pauses p where p.follows), '-infinity'::timestamptz)
+$$;
+comment on function tusk.deletion_began(uuid) is
+  'When the removal of a folder in the trash began (nanoseconds since 1970): what is below it goes first, one after the other without long pauses.';
+
+create function tusk.last_seen(path text, tenant text default 'default')
+returns bigint
+language sql
+stable
+as $$
+  select max(e.until_ns) - 1
+  from (
+    select tusk.timestamp_to_ns(f.deleted_at) as until_ns, f.id, null::text as renamed
+    from tusk.files f
+    where f.filename = substring(path from '[^/]*$')
+      and f.deleted_at is not null
+      and f.deleted_by is not null
+    union all
+    select tusk.deletion_began(d.id), d.id, null
+    from tusk.folders d
+    where d.name = substring(path from '[^/]*$')
+      and d.deleted_at is not null
+    union all
+    select h.until_ns, h.folder_id, '/' || h.name
+    from tusk.path_history h
+    where h.name = substring(path from '[^/]*$')) e
+  where coalesce(tusk.past_path(e.id), '') || coalesce(e.renamed, '') = path
+$$;
+comment on function tusk.last_seen(text, text) is
+  'The last moment (nanoseconds since 1970) at which a path named something that is not there any more; of a folder, the last before its removal began.';

@@ -84,12 +84,12 @@ insert into tusk.folders as d (
   has_xattrs)
 select
   $1::uuid, g.id, g.parent_id, g.name, g.mode, g.uid, g.gid, g.nlink, g.atime_ns, g.mtime_ns,
-  g.ctime_ns, g.ctime_ns, g.has_xattrs
+  g.ctime_ns, g.named_ns, g.has_xattrs
 from unnest(
     $2::uuid[], $3::uuid[], $4::text[], $5::int8[], $6::int8[], $7::int8[], $8::int8[], $9::int8[],
-    $10::int8[], $11::int8[], $12::bool[])
+    $10::int8[], $11::int8[], $12::int8[], $13::bool[])
   as g(
-    id, parent_id, name, mode, uid, gid, nlink, atime_ns, mtime_ns, ctime_ns, has_xattrs)
+    id, parent_id, name, mode, uid, gid, nlink, atime_ns, mtime_ns, ctime_ns, named_ns, has_xattrs)
 on conflict (id) do update
 set
   parent_id = excluded.parent_id,
@@ -102,13 +102,10 @@ set
   mtime_ns = excluded.mtime_ns,
   ctime_ns = excluded.ctime_ns,
   named_at_ns = case
-    when d.parent_id = excluded.parent_id and d.name = excluded.name and d.deleted_at is null
-      then d.named_at_ns
-    else excluded.ctime_ns
+    when d.parent_id = excluded.parent_id and d.name = excluded.name then d.named_at_ns
+    else excluded.named_at_ns
   end,
-  has_xattrs = excluded.has_xattrs,
-  deleted_at = null,
-  deleted_by = null
+  has_xattrs = excluded.has_xattrs
 
 -- name: keep_versions
 -- What is about to be overwritten becomes a version, unless the new content is the same.
@@ -132,16 +129,16 @@ insert into tusk.files as f (
   deleted_by, mime_type, data)
 select
   $1::uuid, g.id, g.folder_id, g.filename, g.mode, g.uid, g.gid, g.nlink, g.atime_ns, g.mtime_ns,
-  g.ctime_ns, g.ctime_ns, g.has_xattrs, g.rdev, g.size_bytes, g.version, g.holes::int8[],
+  g.ctime_ns, g.named_ns, g.has_xattrs, g.rdev, g.size_bytes, g.version, g.holes::int8[],
   g.checksum, g.content_at_ns, tusk.ns_to_timestamp(g.deleted_ns), g.deleted_by, g.mime_type,
   g.data
 from unnest(
     $2::uuid[], $3::uuid[], $4::text[], $5::int8[], $6::int8[], $7::int8[], $8::int8[], $9::int8[],
-    $10::int8[], $11::int8[], $12::bool[], $13::int8[], $14::int8[], $15::int8[], $16::text[],
-    $17::bytea[], $18::int8[], $19::int8[], $20::int8[], $21::text[], $22::bytea[])
+    $10::int8[], $11::int8[], $12::int8[], $13::bool[], $14::int8[], $15::int8[], $16::int8[],
+    $17::text[], $18::bytea[], $19::int8[], $20::int8[], $21::int8[], $22::text[], $23::bytea[])
   as g(
-    id, folder_id, filename, mode, uid, gid, nlink, atime_ns, mtime_ns, ctime_ns, has_xattrs, rdev,
-    size_bytes, version, holes, checksum, content_at_ns, deleted_ns, deleted_by, mime_type, data)
+    id, folder_id, filename, mode, uid, gid, nlink, atime_ns, mtime_ns, ctime_ns, named_ns,
+    has_xattrs, rdev, size_bytes, version, holes, checksum, content_at_ns, deleted_ns, deleted_by, mime_type, data)
 on conflict (id) do update
 set
   folder_id = excluded.folder_id,
@@ -154,10 +151,8 @@ set
   mtime_ns = excluded.mtime_ns,
   ctime_ns = excluded.ctime_ns,
   named_at_ns = case
-    when f.folder_id = excluded.folder_id and f.filename = excluded.filename
-        and (f.deleted_at is null or excluded.deleted_at is not null)
-      then f.named_at_ns
-    else excluded.ctime_ns
+    when f.folder_id = excluded.folder_id and f.filename = excluded.filename then f.named_at_ns
+    else excluded.named_at_ns
   end,
   has_xattrs = excluded.has_xattrs,
   rdev = excluded.rdev,
@@ -188,10 +183,8 @@ set
   mtime_ns = g.mtime_ns,
   ctime_ns = g.ctime_ns,
   named_at_ns = case
-    when f.folder_id = g.folder_id and f.filename = g.filename
-        and (f.deleted_at is null or g.deleted_ns is not null)
-      then f.named_at_ns
-    else g.ctime_ns
+    when f.folder_id = g.folder_id and f.filename = g.filename then f.named_at_ns
+    else g.named_ns
   end,
   has_xattrs = g.has_xattrs,
   rdev = g.rdev,
@@ -206,11 +199,11 @@ set
   data = case when not g.chunked then f.data end
 from unnest(
     $1::uuid[], $2::uuid[], $3::text[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::int8[],
-    $9::int8[], $10::int8[], $11::bool[], $12::int8[], $13::int8[], $14::int8[], $15::text[],
-    $16::bytea[], $17::int8[], $18::int8[], $19::int8[], $20::text[], $21::bool[])
+    $9::int8[], $10::int8[], $11::int8[], $12::bool[], $13::int8[], $14::int8[], $15::int8[],
+    $16::text[], $17::bytea[], $18::int8[], $19::int8[], $20::int8[], $21::text[], $22::bool[])
   as g(
-    id, folder_id, filename, mode, uid, gid, nlink, atime_ns, mtime_ns, ctime_ns, has_xattrs, rdev,
-    size_bytes, version, holes, checksum, content_at_ns, deleted_ns, deleted_by, mime_type,
+    id, folder_id, filename, mode, uid, gid, nlink, atime_ns, mtime_ns, ctime_ns, named_ns,
+    has_xattrs, rdev, size_bytes, version, holes, checksum, content_at_ns, deleted_ns, deleted_by, mime_type,
     chunked)
 where f.id = g.id
 

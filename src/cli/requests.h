@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "tuskfs/base/ids.h"
 #include "tuskfs/base/log.h"
 #include "tuskfs/core/options.h"
 
@@ -44,6 +45,23 @@ struct DsnRequest {
 struct StatusRequest {
   std::string mountpoint;  // empty: all
   bool json = false;
+};
+
+// A path in a mounted tree, and the time or version of it that is meant.
+struct PastRequest {
+  std::string path;
+  std::string database;  // only where the mount cannot tell: its server is not the embedded one
+  std::string at;        // a time as people write it; empty: now, or when the path was last seen
+  Version version = -1;  // -1: not given
+  std::string to;        // restore: where to
+  bool json = false;
+};
+
+enum class SnapshotAction { create, list, remove };
+struct SnapshotRequest {
+  PastRequest past;
+  SnapshotAction action = SnapshotAction::list;
+  std::string name;
 };
 
 enum class MigrateAction { up, down, status };

@@ -14,5 +14,11 @@ int umount(const UmountRequest& request);
 int dsn(const DsnRequest& request);
 int status(const StatusRequest& request);
 int migrate(const MigrateRequest& request);
+int log_versions(const PastRequest& request);
+int cat(const PastRequest& request);
+int restore(const PastRequest& request);
+int trash(const PastRequest& request);
+int gc(const PastRequest& request);
+int snapshot(const SnapshotRequest& request);
 
 }  // namespace tusk::cli

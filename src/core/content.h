@@ -73,7 +73,7 @@ struct Delta {
   };
   std::vector<Drop> drops;
   std::vector<store::ChunkShare> shares;
-  std::vector<Version> published_stages;  // staged ahead, published by now
+  std::vector<Version> published_stages;   // staged ahead, published by now
   std::optional<WallTime> previous_until;  // what is stored becomes a version that ended then
 };
 

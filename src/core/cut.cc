@@ -47,8 +47,13 @@ class GroupBuilder {
 
   store::Group& group() { return *cut_.group; }
 
+  static WallTime renamed_at(const Node& node) {
+    return node.stored_name ? node.stored_name->renamed_at : WallTime{};
+  }
+
   void add_folder(Node& node) {
-    group().folders.push_back({node.folder_id(), node.first.folder, node.first.name, node.meta});
+    group().folders.push_back(
+        {node.folder_id(), node.first.folder, node.first.name, node.meta, renamed_at(node)});
     settle_name(node);
     node.stored = true;
     if (!std::exchange(node.counted, true)) core_.usage.folders++;
@@ -83,7 +88,7 @@ class GroupBuilder {
     store::FileChange change;
     change.row = {node.file_id(), node.first.folder, node.first.name, node.meta,
                   file.size,      file.version,      file.form,       {},
-                  file.checksum,  file.content_at};
+                  file.checksum,  file.content_at,   renamed_at(node)};
     const Content* content = file.content.get();
     if (content && content->published) {
       change.row.size = content->published->size;
@@ -150,7 +155,7 @@ class GroupBuilder {
     change.row.meta.nlink = 1;
     change.trashed = *node.deletion;
     group().files.push_back(std::move(change));
-    if (node.stored_name) group().file_names_ended.push_back({node.id, node.meta.ctime});
+    if (node.stored_name) group().file_names_ended.push_back({node.id, renamed_at(node)});
     node.stored_name.reset();
     add_content(node, bits);
   }
@@ -194,9 +199,9 @@ class GroupBuilder {
   void settle_name(Node& node) {
     if (!node.stored_name) return;
     if (node.stored) {
-      renamed_.push_back({&node, *node.stored_name});
+      renamed_.push_back({&node, node.stored_name->name});
       auto& ended = node.is_folder ? group().folder_names_ended : group().file_names_ended;
-      ended.push_back({node.id, node.meta.ctime});
+      ended.push_back({node.id, node.stored_name->renamed_at});
     }
     node.stored_name.reset();
   }

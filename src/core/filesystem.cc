@@ -50,12 +50,14 @@ class CoreFilesystem final : public Filesystem {
         });
   }
   void unlink(const Call& call, Ino parent, std::string_view name, Reply<void> reply) override {
-    run(call, std::move(reply),
-        [this, call, parent, name = std::string(name)] { return core::unlink(core_, call, parent, name); });
+    run(call, std::move(reply), [this, call, parent, name = std::string(name)] {
+      return core::unlink(core_, call, parent, name);
+    });
   }
   void rmdir(const Call& call, Ino parent, std::string_view name, Reply<void> reply) override {
-    run(call, std::move(reply),
-        [this, call, parent, name = std::string(name)] { return core::rmdir(core_, call, parent, name); });
+    run(call, std::move(reply), [this, call, parent, name = std::string(name)] {
+      return core::rmdir(core_, call, parent, name);
+    });
   }
   void rename(const Call& call, Ino parent, std::string_view name, Ino new_parent,
               std::string_view new_name, unsigned flags, Reply<void> reply) override {

@@ -35,6 +35,12 @@ struct Name {
   bool operator==(const Name&) const = default;
 };
 
+// The first name as the last cut left it, and when the present one took its place.
+struct StoredName {
+  Name name;
+  WallTime renamed_at{};
+};
+
 // Further names of a hard-linked file.
 struct Links {
   std::vector<Name> names;   // as now
@@ -88,7 +94,7 @@ struct Node {
   Name first;       // the root is its own folder
   GroupNo group{};  // last group that changed it
   std::uint64_t stored_size = 0;
-  std::optional<Name> stored_name;  // as the last cut left it, once `first` differs
+  std::optional<StoredName> stored_name;  // once `first` differs
   FileState file;
   std::unique_ptr<Dir> dir;
   std::unique_ptr<Links> links;    // null: none, or not loaded while nlink > 1

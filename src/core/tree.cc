@@ -166,7 +166,7 @@ void leave(Core& core, Node& folder, std::string_view name, Node& node, uid_t by
   node.meta.nlink--;
   if (node.meta.nlink == 0) return mark_gone(core, node, by);
   if (node.first == left) {
-    keep_stored_name(node);
+    keep_stored_name(node, core.now());
     node.first = node.links->names.back();
     node.links->names.pop_back();
   } else {
@@ -185,8 +185,10 @@ void touch_ctime(Core& core, Node& node, WallTime now) {
   core.txg.mark(node, kDirtyRow);
 }
 
-void keep_stored_name(Node& node) {
-  if (node.stored && !node.stored_name) node.stored_name = node.first;
+void keep_stored_name(Node& node, WallTime now) {
+  if (!node.stored) return;
+  if (!node.stored_name) node.stored_name = StoredName{node.first, {}};
+  node.stored_name->renamed_at = now;
 }
 
 bool drop_xattr(Core& core, Node& node, std::string_view name) {

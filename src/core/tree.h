@@ -36,7 +36,7 @@ void leave(Core& core, Node& folder, std::string_view name, Node& node, uid_t by
 void touch_folder(Core& core, Node& folder, WallTime now);
 void touch_ctime(Core& core, Node& node, WallTime now);
 // Remembers where the committed row is before `first` changes.
-void keep_stored_name(Node& node);
+void keep_stored_name(Node& node, WallTime now);
 
 // Set-id bits that a change by an unprivileged caller takes away.
 mode_t without_setid(mode_t mode);

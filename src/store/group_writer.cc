@@ -41,6 +41,12 @@ std::optional<std::int64_t> deleted_by(const FileChange& change) {
   return std::int64_t{change.trashed->by};
 }
 
+// Since when a row has its name: a new one since it was made.
+template <class Row>
+std::int64_t named_ns(const Row& row) {
+  return row.renamed_at.ns != 0 ? row.renamed_at.ns : row.meta.ctime.ns;
+}
+
 std::optional<Checksum> checksum_of_content(const FileChange& change) {
   if (change.row.form == Form::chunked) return change.row.checksum;
   return checksum_of(span_of(change.data));
@@ -127,31 +133,31 @@ PgExpected<void> RowWriter::ended_names(std::string_view statement,
 
 PgExpected<void> RowWriter::folders() {
   Batch batch(connection_, "upsert_folders",
-              {kUuid, kUuid, kText, kInt8, kInt8, kInt8, kInt8, kInt8, kInt8, kInt8, kBool},
+              {kUuid, kUuid, kText, kInt8, kInt8, kInt8, kInt8, kInt8, kInt8, kInt8, kInt8, kBool},
               tenant_);
   for (const FolderRow& row : group_.folders) {
     const Meta& m = row.meta;
     TRY(batch.add(row.id, row.parent, std::string_view(row.name), std::int64_t{m.mode},
                   std::int64_t{m.uid}, std::int64_t{m.gid}, std::int64_t{m.nlink}, m.atime.ns,
-                  m.mtime.ns, m.ctime.ns, m.has_xattrs));
+                  m.mtime.ns, m.ctime.ns, named_ns(row), m.has_xattrs));
   }
   return batch.send();
 }
 
 PgExpected<void> RowWriter::updated_files() {
   Batch batch(connection_, "update_files",
-              {kUuid, kUuid, kText, kInt8, kInt8, kInt8, kInt8, kInt8, kInt8, kInt8, kBool, kInt8,
-               kInt8, kInt8, kText, kBytes, kInt8, kInt8, kInt8, kText, kBool});
+              {kUuid, kUuid, kText, kInt8, kInt8, kInt8,  kInt8, kInt8, kInt8, kInt8, kInt8,
+               kBool, kInt8, kInt8, kInt8, kText, kBytes, kInt8, kInt8, kInt8, kText, kBool});
   for (const FileChange& change : group_.files) {
     if (change.has_content) continue;
     const FileRow& row = change.row;
     const Meta& m = row.meta;
     TRY(batch.add(row.id, row.folder, std::string_view(row.name), std::int64_t{m.mode},
                   std::int64_t{m.uid}, std::int64_t{m.gid}, std::int64_t{m.nlink}, m.atime.ns,
-                  m.mtime.ns, m.ctime.ns, m.has_xattrs, static_cast<std::int64_t>(m.rdev),
-                  static_cast<std::int64_t>(row.size), row.version, holes_text(row),
-                  bytes_of(row.checksum), row.content_at.ns, deleted_ns(change),
-                  deleted_by(change), mime_.by_name(m.mode, row.name),
+                  m.mtime.ns, m.ctime.ns, named_ns(row), m.has_xattrs,
+                  static_cast<std::int64_t>(m.rdev), static_cast<std::int64_t>(row.size),
+                  row.version, holes_text(row), bytes_of(row.checksum), row.content_at.ns,
+                  deleted_ns(change), deleted_by(change), mime_.by_name(m.mode, row.name),
                   row.form == Form::chunked));
   }
   return batch.send();
@@ -169,8 +175,8 @@ PgExpected<void> RowWriter::kept_versions() {
 
 PgExpected<void> RowWriter::upserted_files() {
   Batch batch(connection_, "upsert_files",
-              {kUuid, kUuid, kText, kInt8, kInt8, kInt8, kInt8, kInt8, kInt8, kInt8, kBool, kInt8,
-               kInt8, kInt8, kText, kBytes, kInt8, kInt8, kInt8, kText, kBytes},
+              {kUuid, kUuid, kText, kInt8, kInt8, kInt8,  kInt8, kInt8, kInt8, kInt8, kInt8,
+               kBool, kInt8, kInt8, kInt8, kText, kBytes, kInt8, kInt8, kInt8, kText, kBytes},
               tenant_);
   for (const FileChange& change : group_.files) {
     if (!change.has_content) continue;
@@ -181,9 +187,10 @@ PgExpected<void> RowWriter::upserted_files() {
     const std::optional<Checksum> checksum = checksum_of_content(change);
     TRY(batch.add(row.id, row.folder, std::string_view(row.name), std::int64_t{m.mode},
                   std::int64_t{m.uid}, std::int64_t{m.gid}, std::int64_t{m.nlink}, m.atime.ns,
-                  m.mtime.ns, m.ctime.ns, m.has_xattrs, static_cast<std::int64_t>(m.rdev),
-                  static_cast<std::int64_t>(row.size), row.version, holes_text(row),
-                  bytes_of(checksum), row.content_at.ns, deleted_ns(change), deleted_by(change),
+                  m.mtime.ns, m.ctime.ns, named_ns(row), m.has_xattrs,
+                  static_cast<std::int64_t>(m.rdev), static_cast<std::int64_t>(row.size),
+                  row.version, holes_text(row), bytes_of(checksum), row.content_at.ns,
+                  deleted_ns(change), deleted_by(change),
                   mime_.by_content(m.mode, row.name, is_inline ? data : span_of(change.head)),
                   is_inline ? std::optional(data) : std::nullopt));
   }

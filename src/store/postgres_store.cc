@@ -6,6 +6,7 @@
 
 #include "attach.h"
 #include "committer.h"
+#include "janitor.h"
 #include "loader.h"
 #include "session.h"
 #include "sqlstate.h"
@@ -46,16 +47,19 @@ class PostgresStoreImpl final : public PostgresStore {
   ~PostgresStoreImpl() override {
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto written = ::write(context_->stop_event.get(), &one, sizeof one);
+    janitor_.reset();
     loads_.close();
     commits_.close();
   }
 
-  void start(int loaders) {
+  void start(const PostgresOptions& options) {
     commits_.start(
         "tusk-commit", [] { return std::make_unique<Nothing>(); }, [this] { return settle(); });
-    for (int i = 0; i < std::max(loaders, 1); i++) {
+    for (int i = 0; i < std::max(options.loaders, 1); i++) {
       loads_.start("tusk-load", [this] { return std::make_unique<Loader>(*context_); });
     }
+    janitor_.emplace(*context_, lease_.attached.tenant, options.clean_first_after,
+                     options.clean_every);
   }
 
   void load_folder(const FolderQuery& query, Callback<Result<FolderPage>> callback) override {
@@ -145,6 +149,7 @@ class PostgresStoreImpl final : public PostgresStore {
   Committer committer_;  // its commit() on the committing thread only
   WorkQueue<Nothing> commits_{kWaitingCommits};
   WorkQueue<Loader> loads_{kWaitingLoads};
+  std::optional<Janitor> janitor_;
 };
 
 Result<int> check_schema(const PostgresOptions& options) {
@@ -173,7 +178,7 @@ Result<std::unique_ptr<PostgresStore>> PostgresStore::attach(const PostgresOptio
   TRY_ASSIGN(Lease lease, take_tree(*connection, options));
   auto store = std::make_unique<PostgresStoreImpl>(
       executor, std::move(context), std::move(connection), std::move(lease), schema_version);
-  store->start(options.loaders);
+  store->start(options);
   return store;
 }
 

@@ -134,7 +134,8 @@ TEST_F(ChunkSharingTest, shared_chunks_go_when_the_last_copy_goes) {
   // One after the other, as the trash is emptied.
   for (const char* name : {"a", "c", "b"}) {
     EXPECT_GT(chunks(), before);
-    sql.value("select tusk.delete_files(array_agg(id)) from tusk.files where filename = $1", {name});
+    sql.value("select tusk.delete_files(array_agg(id)) from tusk.files where filename = $1",
+              {name});
   }
   EXPECT_EQ(chunks(), before);
 }

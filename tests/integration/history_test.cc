@@ -44,10 +44,10 @@ class HistoryTest : public OwnMountTest {
   // The contents of a file's versions, oldest first.
   std::string versions(const std::string& id) {
     std::string all;
-    for (const SqlRow& row : sql_->rows(
-             "select convert_from(tusk.content(file_id, version), 'UTF8') "
-             "from tusk.file_versions where file_id = $1::uuid order by version",
-             {id})) {
+    for (const SqlRow& row :
+         sql_->rows("select convert_from(tusk.content(file_id, version), 'UTF8') "
+                    "from tusk.file_versions where file_id = $1::uuid order by version",
+                    {id})) {
       all += all.empty() ? row[0] : " " + row[0];
     }
     return all;

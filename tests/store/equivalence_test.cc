@@ -87,8 +87,8 @@ class Walk {
     const int count = 1 + pick(3), half = kFiles / 2, targets = half * pick(2);
     for (int i = 0; i < count; i++) {
       const int target = targets + pick(half), source = (half - targets) + pick(half);
-      group.chunk_shares.push_back({id(target), pick(kChunks), versions_[target] + coming, id(source),
-                                    pick(kChunks), version_of(source), 1 + pick(4)});
+      group.chunk_shares.push_back({id(target), pick(kChunks), versions_[target] + coming,
+                                    id(source), pick(kChunks), version_of(source), 1 + pick(4)});
     }
   }
   void add_drops(Group& group) {

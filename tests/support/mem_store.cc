@@ -245,8 +245,8 @@ void MemStore::apply(State& state, const Group& group) const {
     if (known && change.previous_until) {
       const FileRow& row = state.files.at(change.row.id);
       const auto data = state.data.find(row.id);
-      state.versions[{row.id, row.version}] = {
-          row, data == state.data.end() ? nullptr : data->second};
+      state.versions[{row.id, row.version}] = {row,
+                                               data == state.data.end() ? nullptr : data->second};
     }
     if (!known && !change.has_content) continue;
     state.files[change.row.id] = change.row;

@@ -91,7 +91,7 @@ struct Group {
   std::vector<Trashed> folders_trashed;
   std::vector<NameEnd> file_names_ended;
   std::vector<NameEnd> folder_names_ended;
-  std::vector<FileId> files_vacated;      // leave their committed name, as another row takes it
+  std::vector<FileId> files_vacated;  // leave their committed name, as another row takes it
   std::vector<FolderId> folders_vacated;
   std::vector<FolderRow> folders;
   std::vector<FileChange> files;

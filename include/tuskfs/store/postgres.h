@@ -1,6 +1,7 @@
 // The Store over PostgreSQL, and the tree's ownership.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -16,6 +17,9 @@ struct PostgresOptions {
   std::string tenant = "default";
   std::string mountpoint;  // recorded for others who ask who holds the tree
   int loaders = 2;         // connections that read, beside the one that commits
+  // When history is cleaned up for the first time after the mount, and then again and again.
+  std::chrono::milliseconds clean_first_after = std::chrono::seconds(30);
+  std::chrono::milliseconds clean_every = std::chrono::minutes(10);
   // Called on a worker thread before each attempt to reconnect (the embedded cluster restarts
   // itself here); may be empty.
   std::function<void()> before_reconnect;

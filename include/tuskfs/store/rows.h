@@ -33,7 +33,8 @@ struct FolderRow {
   FolderId parent;  // the root is its own parent
   std::string name;
   Meta meta;
-  bool damaged = false;  // makes no sense as it stands: shown, and EIO on use
+  WallTime renamed_at{};  // in a group: when it got this name, where that is not its first
+  bool damaged = false;   // makes no sense as it stands: shown, and EIO on use
 };
 
 // Half-open range of chunk numbers.
@@ -59,6 +60,7 @@ struct FileRow {
   std::vector<ChunkRange> holes;     // chunked only, in order, not touching
   std::optional<Checksum> checksum;  // of the whole content; absent once edited in place
   WallTime content_at{};             // since when the content is the present one
+  WallTime renamed_at{};             // as FolderRow's
   bool damaged = false;
 };
 

@@ -66,7 +66,7 @@ struct Refusal {
 };
 struct CommitResult {
   CommitState state = CommitState::committed;
-  Error error = {};  // code: ENOSPC on a full disk, EIO otherwise
+  Error error = {};                   // code: ENOSPC on a full disk, EIO otherwise
   std::vector<Refusal> refused = {};  // with `committed`: all but these are in
 };
 

@@ -26,7 +26,7 @@ void rename_node(Core& core, Node& node, const Side& from, const Side& to) {
   const Name old{from.folder->folder_id(), std::string(from.name)};
   Name now{to.folder->folder_id(), std::string(to.name)};
   if (node.first == old) {
-    keep_stored_name(node);
+    keep_stored_name(node, core.now());
     node.first = std::move(now);
     core.txg.mark(node, kDirtyRow);
   } else {

@@ -1,0 +1,80 @@
+// What a tree was: past names, contents, the trash, snapshots. Blocking, for the command line.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tuskfs/base/result.h"
+#include "tuskfs/store/rows.h"
+
+namespace tusk::store {
+
+struct PastEntry {
+  Uuid id;
+  bool is_folder = false;
+  std::string name;
+};
+
+struct PastVersion {
+  Version version = 0;
+  std::uint64_t size = 0;
+  WallTime since{};
+  std::optional<WallTime> until;  // absent: the present content
+  WallTime mtime{};
+  uid_t uid = 0;
+  mode_t mode = 0;
+  Form form = Form::inline_data;
+  std::vector<ChunkRange> holes;
+  std::optional<Checksum> checksum;
+};
+
+struct TrashEntry {
+  std::string path;
+  bool is_folder = false;
+  std::uint64_t size = 0;
+  WallTime deleted_at{};
+  uid_t deleted_by = 0;
+};
+
+struct Snapshot {
+  std::string name;
+  WallTime taken_at{};
+};
+
+// Paths are absolute within the tree.
+class History {
+ public:
+  // ENOENT: no such tree. Fails as migrate does on a database it cannot work with.
+  static Result<std::unique_ptr<History>> open(const std::string& conninfo,
+                                               const std::string& tenant);
+  virtual ~History() = default;
+
+  // What the path named at that moment.
+  virtual Result<std::optional<PastEntry>> resolve(const std::string& path, WallTime at) = 0;
+  // The last moment at which the path named what is gone now.
+  virtual Result<std::optional<WallTime>> last_seen(const std::string& path) = 0;
+  virtual Result<std::vector<PastEntry>> folder(FolderId folder, WallTime at) = 0;
+  // The present content first.
+  virtual Result<std::vector<PastVersion>> versions(FileId file) = 0;
+  // The content, piece by piece; holes are zeros. EIO when it does not match its checksum, which
+  // may come after pieces have been handed out.
+  using Sink = std::function<Result<void>(ByteSpan)>;
+  virtual Result<void> read(FileId file, const PastVersion& version, const Sink& sink) = 0;
+
+  virtual Result<std::vector<TrashEntry>> trash() = 0;
+  virtual Result<std::vector<Snapshot>> snapshots() = 0;
+  // EEXIST, ENOENT; EINVAL for what is no name.
+  virtual Result<void> take_snapshot(const std::string& name) = 0;
+  virtual Result<void> remove_snapshot(const std::string& name) = 0;
+
+  struct Collected {
+    std::int64_t files = 0, folders = 0, versions = 0;
+  };
+  // Everything that is past its time goes for good.
+  virtual Result<Collected> collect_garbage() = 0;
+};
+
+}  // namespace tusk::store

@@ -1,0 +1,123 @@
+#include "cli/past.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "cli/asking.h"
+#include "cli/mount_table.h"
+#include "cli/times.h"
+#include "tuskfs/base/fd.h"
+
+namespace tusk::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr auto kAnswerWithin = std::chrono::seconds(10);
+
+bool holds(const MountEntry& mount, const std::string& path) {
+  const std::string& target = mount.target;
+  if (target == "/") return true;
+  return path.starts_with(target) && (path.size() == target.size() || path[target.size()] == '/');
+}
+
+Result<MountEntry> mount_of(const std::string& path) {
+  std::optional<MountEntry> deepest;
+  for (MountEntry& mount : mount_table()) {
+    if (!holds(mount, path)) continue;
+    if (!deepest || mount.target.size() >= deepest->target.size()) deepest = std::move(mount);
+  }
+  if (deepest && deepest->ours()) return *std::move(deepest);
+  return fail(EINVAL, fmt::format("{} is in no TuskFS mount", path),
+              "give a path below a mount point; tuskfs status lists them");
+}
+
+WallTime now() {
+  timespec t;
+  ::clock_gettime(CLOCK_REALTIME, &t);
+  return {t.tv_sec * 1'000'000'000 + t.tv_nsec};
+}
+
+Result<void> commit_everything(const std::string& root) {
+  const Fd fd(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd && ::fsync(fd.get()) == 0) return {};
+  return fail(errno, fmt::format("cannot commit what {} holds: {}", root, std::strerror(errno)));
+}
+
+Result<Source> source_of(const nlohmann::json& status, const PastRequest& request) {
+  if (!request.database.empty()) return Source{.database = request.database, .data_dir = {}};
+  const std::string data_dir = status.value("data_dir", "");
+  if (!data_dir.empty()) return Source{.database = {}, .data_dir = data_dir};
+  return fail(EINVAL, "the mount's database is not the embedded one",
+              "say how to reach it: --db CONNINFO");
+}
+
+}  // namespace
+
+Result<Past> look_back(const PastRequest& request) {
+  std::error_code failed;
+  fs::path settled = fs::weakly_canonical(fs::absolute(request.path).parent_path(), failed);
+  const fs::path name = fs::path(request.path).lexically_normal().filename();
+  const bool is_folder = name.empty() || name == "." || name == "..";
+  settled = is_folder ? fs::weakly_canonical(fs::absolute(request.path), failed) : settled / name;
+  if (failed) return fail(failed.value(), fmt::format("cannot look for {}", request.path));
+  std::string path = settled.string();
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  TRY_ASSIGN(const MountEntry mount, mount_of(path));
+  TRY_ASSIGN(const std::string text, status_text_of(mount, kAnswerWithin));
+  const auto status = nlohmann::json::parse(text, nullptr, false);
+  if (!status.is_object()) return fail(EIO, fmt::format("{} cannot be asked", mount.target));
+  TRY_ASSIGN(const Source source, source_of(status, request));
+  TRY(commit_everything(mount.target));
+  Past past;
+  TRY_ASSIGN(past.database, open_database(source));
+  TRY_ASSIGN(past.history,
+             store::History::open(past.database.conninfo, status.value("tenant", "default")));
+  past.root = mount.target;
+  past.path = path.substr(mount.target == "/" ? 0 : mount.target.size());
+  if (past.path.empty()) past.path.push_back('/');
+  return past;
+}
+
+Result<PastPlace> find_place(const Past& past, const PastRequest& request) {
+  if (!request.at.empty()) {
+    TRY_ASSIGN(const WallTime at, parse_time(request.at));
+    TRY_ASSIGN(const auto entry, past.history->resolve(past.path, at));
+    if (entry) return PastPlace{*entry, at};
+    return fail(ENOENT, fmt::format("there was no {} at {}", past.path, time_text(at)));
+  }
+  const WallTime present = now();
+  TRY_ASSIGN(const auto entry, past.history->resolve(past.path, present));
+  if (entry) return PastPlace{*entry, present};
+  TRY_ASSIGN(const auto seen, past.history->last_seen(past.path));
+  if (seen) {
+    TRY_ASSIGN(const auto then, past.history->resolve(past.path, *seen));
+    if (then) return PastPlace{*then, *seen};
+  }
+  return fail(ENOENT, fmt::format("nothing is known of {}", past.path),
+              "tuskfs trash lists what was deleted");
+}
+
+Result<store::PastVersion> find_version(const Past& past, FileId file, WallTime at,
+                                        Version wanted) {
+  TRY_ASSIGN(const auto versions, past.history->versions(file));
+  if (versions.empty()) return fail(ENOENT, "the file has just been purged");
+  const auto found = std::ranges::find_if(versions, [&](const store::PastVersion& v) {
+    return wanted >= 0 ? v.version == wanted : v.since.ns <= at.ns;
+  });
+  if (found != versions.end()) return *found;
+  if (wanted >= 0) {
+    return fail(ENOENT, fmt::format("there is no version {}", wanted), "tuskfs log lists them");
+  }
+  return versions.back();  // older ones are past their time
+}
+
+}  // namespace tusk::cli

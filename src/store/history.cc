@@ -1,0 +1,229 @@
+#include "tuskfs/store/history.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "connection.h"
+#include "loader.h"
+#include "session.h"
+#include "sqlstate.h"
+
+namespace tusk::store {
+namespace {
+
+constexpr std::int64_t kChunksAtOnce = 64;
+
+std::vector<ChunkRange> pairs_of(const std::vector<std::int64_t>& numbers) {
+  std::vector<ChunkRange> ranges;
+  for (std::size_t i = 0; i + 1 < numbers.size(); i += 2)
+    ranges.push_back({numbers[i], numbers[i + 1]});
+  return ranges;
+}
+
+PastEntry read_entry(const Row& row) {
+  return {row.uuid(0), row.boolean(1), std::string(row.text(2))};
+}
+
+PastVersion read_version(const Row& row) {
+  PastVersion version;
+  version.version = row.integer(0);
+  version.size = static_cast<std::uint64_t>(row.integer(1));
+  version.since = {row.integer(2)};
+  if (!row.is_null(3)) version.until = WallTime{row.integer(3)};
+  version.mtime = {row.integer(4)};
+  version.uid = static_cast<uid_t>(row.integer(5));
+  version.mode = static_cast<mode_t>(row.integer(6));
+  version.form = row.boolean(7) ? Form::chunked : Form::inline_data;
+  if (!row.is_null(8)) version.holes = pairs_of(row.integers(8).value_or(std::vector<int64_t>{}));
+  if (!row.is_null(9) && row.bytes(9).size() == sizeof(Checksum::bytes)) {
+    Checksum checksum;
+    std::ranges::copy(row.bytes(9), checksum.bytes.begin());
+    version.checksum = checksum;
+  }
+  return version;
+}
+
+bool is_name(const std::string& name) {
+  return !name.empty() && name != "." && name != ".." && name.find('/') == name.npos &&
+         name.size() <= 255;
+}
+
+class HistoryImpl final : public History {
+ public:
+  HistoryImpl(std::unique_ptr<ConnectionContext> context, std::unique_ptr<Connection> connection,
+              std::string tenant, TenantId tenant_id)
+      : context_(std::move(context)),
+        connection_(std::move(connection)),
+        loader_(*context_),
+        tenant_(std::move(tenant)),
+        tenant_id_(tenant_id) {}
+
+  Result<std::optional<PastEntry>> resolve(const std::string& path, WallTime at) override {
+    TRY_ASSIGN(const PgResult found,
+               ask("resolve_at",
+                   Params().add(std::string_view(path)).add(at.ns).add(std::string_view(tenant_))));
+    if (found.rows() == 0) return std::nullopt;
+    return read_entry(found.row(0));
+  }
+
+  Result<std::optional<WallTime>> last_seen(const std::string& path) override {
+    TRY_ASSIGN(
+        const PgResult found,
+        ask("last_seen", Params().add(std::string_view(path)).add(std::string_view(tenant_))));
+    if (found.rows() == 0 || found.row(0).is_null(0)) return std::nullopt;
+    return WallTime{found.row(0).integer(0)};
+  }
+
+  Result<std::vector<PastEntry>> folder(FolderId folder, WallTime at) override {
+    return all<PastEntry>("folder_at", Params().add(folder).add(at.ns), read_entry);
+  }
+
+  Result<std::vector<PastVersion>> versions(FileId file) override {
+    return all<PastVersion>("list_versions", Params().add(file), read_version);
+  }
+
+  Result<void> read(FileId file, const PastVersion& version, const Sink& sink) override;
+
+  Result<std::vector<TrashEntry>> trash() override {
+    return all<TrashEntry>("list_trash", Params().add(std::string_view(tenant_)),
+                           [](const Row& row) {
+                             return TrashEntry{std::string(row.text(0)),
+                                               row.boolean(1),
+                                               static_cast<std::uint64_t>(row.integer(2)),
+                                               {row.integer(3)},
+                                               static_cast<uid_t>(row.integer(4))};
+                           });
+  }
+
+  Result<std::vector<Snapshot>> snapshots() override {
+    return all<Snapshot>("list_snapshots", Params().add(std::string_view(tenant_)),
+                         [](const Row& row) {
+                           return Snapshot{std::string(row.text(0)), {row.integer(1)}};
+                         });
+  }
+
+  Result<void> take_snapshot(const std::string& name) override {
+    if (!is_name(name)) {
+      return fail(EINVAL, "'" + name + "' is no name for a snapshot",
+                  "1 to 255 bytes, without a slash");
+    }
+    TRY_ASSIGN(const PgResult taken, ask("take_snapshot", of_snapshot(name)));
+    if (taken.rows() == 0) return fail(EEXIST, "there is a snapshot '" + name + "' already");
+    return {};
+  }
+
+  Result<void> remove_snapshot(const std::string& name) override {
+    TRY_ASSIGN(const PgResult removed, ask("remove_snapshot", of_snapshot(name)));
+    if (removed.rows() == 0) return fail(ENOENT, "there is no snapshot '" + name + "'");
+    return {};
+  }
+
+  Result<Collected> collect_garbage() override {
+    Collected sum;
+    bool has_more = true;
+    while (has_more) {
+      TRY_ASSIGN(const PgResult done, ask("collect_garbage", Params().add(tenant_id_)));
+      const Row row = done.row(0);
+      sum.files += row.integer(0);
+      sum.folders += row.integer(1);
+      sum.versions += row.integer(2);
+      has_more = row.boolean(3);
+    }
+    return sum;
+  }
+
+ private:
+  Result<PgResult> ask(std::string_view statement, const Params& params) {
+    auto result = connection_->run(statement, params);
+    if (!result) return std::unexpected(setup_error(result.error()));
+    return std::move(*result);
+  }
+
+  template <class T, class Fn>
+  Result<std::vector<T>> all(std::string_view statement, const Params& params, Fn read_row) {
+    TRY_ASSIGN(const PgResult result, ask(statement, params));
+    std::vector<T> rows;
+    for (int i = 0; i < result.rows(); i++) rows.push_back(read_row(result.row(i)));
+    return rows;
+  }
+
+  Params of_snapshot(const std::string& name) const {
+    return Params().add(std::string_view(tenant_)).add(std::string_view(name));
+  }
+
+  Result<void> read_inline(FileId file, const PastVersion& version, const Sink& sink);
+  Result<void> read_chunks(FileId file, const PastVersion& version, const Sink& sink);
+
+  std::unique_ptr<ConnectionContext> context_;
+  std::unique_ptr<Connection> connection_;
+  Loader loader_;
+  const std::string tenant_;
+  const TenantId tenant_id_;
+};
+
+Result<void> damaged(FileId file, const PastVersion& version, const char* how) {
+  return fail(EIO, "version " + std::to_string(version.version) + " of file " + file.uuid.text() +
+                       " is damaged: " + how);
+}
+
+Result<void> HistoryImpl::read(FileId file, const PastVersion& version, const Sink& sink) {
+  if (version.form == Form::inline_data) return read_inline(file, version, sink);
+  return read_chunks(file, version, sink);
+}
+
+Result<void> HistoryImpl::read_inline(FileId file, const PastVersion& version, const Sink& sink) {
+  TRY_ASSIGN(const PgResult found, ask("inline_version", Params().add(file).add(version.version)));
+  if (found.rows() == 0 || found.row(0).is_null(0)) {
+    return fail(ENOENT, "version " + std::to_string(version.version) + " has just been purged");
+  }
+  const ByteSpan data = found.row(0).bytes(0);
+  if (data.size() != version.size) return damaged(file, version, "its size is another one");
+  if (version.checksum && checksum_of(data) != *version.checksum)
+    return damaged(file, version, "it does not match its checksum");
+  return sink(data);
+}
+
+Result<void> HistoryImpl::read_chunks(FileId file, const PastVersion& version, const Sink& sink) {
+  const std::int64_t end =
+      static_cast<std::int64_t>((version.size + kChunkBytes - 1) / kChunkBytes);
+  const auto is_hole = [&](std::int64_t chunk) {
+    return std::ranges::any_of(version.holes, [chunk](const ChunkRange& hole) {
+      return chunk >= hole.first && chunk < hole.last;
+    });
+  };
+  Buffer piece;
+  for (std::int64_t first = 0; first < end; first += kChunksAtOnce) {
+    const ChunkRange range{first, std::min(first + kChunksAtOnce, end)};
+    TRY_ASSIGN(const std::vector<Chunk> chunks, loader_.chunks({file, range, version.version}));
+    auto next = chunks.begin();
+    for (std::int64_t number = range.first; number < range.last; number++) {
+      while (next != chunks.end() && next->number < number) ++next;
+      const bool found = next != chunks.end() && next->number == number && !is_hole(number);
+      if (!found && !is_hole(number)) return damaged(file, version, "a chunk is missing");
+      const std::uint64_t offset = static_cast<std::uint64_t>(number) * kChunkBytes;
+      piece.assign(std::min(kChunkBytes, version.size - offset), 0);
+      if (found) {
+        std::copy_n(next->data->begin(), std::min(next->data->size(), piece.size()), piece.begin());
+      }
+      TRY(sink(piece));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<History>> History::open(const std::string& conninfo,
+                                               const std::string& tenant) {
+  auto context = std::make_unique<ConnectionContext>();
+  context->conninfo = conninfo;
+  TRY_ASSIGN(auto connection, open_first_session(*context));
+  auto found = connection->run("past_tenant", Params().add(std::string_view(tenant)));
+  if (!found) return std::unexpected(setup_error(found.error()));
+  if (found->rows() == 0)
+    return fail(ENOENT, "there is no tenant '" + tenant + "' in the database");
+  const TenantId id{found->row(0).uuid(0)};
+  return std::make_unique<HistoryImpl>(std::move(context), std::move(connection), tenant, id);
+}
+
+}  // namespace tusk::store

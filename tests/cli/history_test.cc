@@ -1,0 +1,197 @@
+// The verbs about what was, as a person uses them: log, cat, restore, trash, snapshot, gc.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "support/fs_calls.h"
+#include "support/fs_fixture.h"
+#include "support/fs_sql.h"
+#include "support/mount.h"
+#include "support/process.h"
+
+namespace tusk::test {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+class HistoryVerbs : public OwnMountTest {
+ protected:
+  void SetUp() override {
+    OwnMountTest::SetUp();
+    if (IsSkipped()) return;
+    mount_ = std::make_unique<Mount>();
+    mount_->unmount();
+    Sql(mount_->dsn())
+        .value("update tusk.tenants set policy = '{\"version_interval\": 0}' returning name");
+    mount_->mount();
+  }
+  void TearDown() override {
+    if (mount_) expect_sound(*mount_);
+  }
+  Path at(const std::string& name) const { return mount_->path() / name; }
+  Finished tuskfs(std::vector<std::string> args) {
+    args.insert(args.begin(), TUSKFS_BINARY);
+    return run(args);
+  }
+  std::string said(const std::vector<std::string>& args) {
+    const Finished finished = tuskfs(args);
+    EXPECT_EQ(finished.status, 0) << finished.err;
+    return finished.out;
+  }
+  std::string refused(const std::vector<std::string>& args, int status = 1) {
+    const Finished finished = tuskfs(args);
+    EXPECT_EQ(finished.status, status) << finished.out;
+    EXPECT_EQ(std::ranges::count(finished.err, '\n'), 1) << finished.err;
+    return finished.err;
+  }
+  Json versions(const std::string& name) { return Json::parse(said({"log", "--json", at(name)})); }
+  void put_synced(const std::string& name, const std::string& bytes) {
+    put(at(name), bytes);
+    ASSERT_EQ(::fsync(open_file(mount_->path(), O_RDONLY).get()), 0);
+  }
+  // Of now, to the millisecond; nothing else happens in that one.
+  static std::string moment() {
+    ::usleep(2000);
+    timespec t;
+    ::clock_gettime(CLOCK_REALTIME, &t);
+    std::tm parts{};
+    ::gmtime_r(&t.tv_sec, &parts);
+    char text[64];
+    std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+    ::usleep(2000);
+    return std::string(text) + "." + std::to_string(1000 + t.tv_nsec / 1'000'000).substr(1) + "Z";
+  }
+  std::unique_ptr<Mount> mount_;
+};
+
+TEST_F(HistoryVerbs, log_and_cat_show_each_version) {
+  for (const char* bytes : {"one", "two", "three"}) put_synced("file", bytes);
+  const Json log = versions("file");
+  ASSERT_EQ(log.size(), 3u);
+  EXPECT_TRUE(log[0].at("until").is_null());
+  EXPECT_EQ(log[2].at("size"), 3);
+  EXPECT_EQ(log[1].at("until"), log[0].at("since"));
+  EXPECT_EQ(said({"cat", at("file")}), "three");
+  EXPECT_EQ(said({"cat", at("file"), "--version", log[2].at("version").dump()}), "one");
+  EXPECT_EQ(said({"cat", at("file"), "--at", log[1].at("since")}), "one");
+  EXPECT_NE(said({"log", at("file")}).find("present"), std::string::npos);
+}
+
+TEST_F(HistoryVerbs, restore_brings_a_version_back_and_can_be_undone) {
+  put_synced("file", "one");
+  ASSERT_EQ(::chmod(at("file").c_str(), 0600), 0);
+  put_synced("file", "two");
+  const std::string first = versions("file").back().at("version").dump();
+  said({"restore", at("file"), "--version", first});
+  EXPECT_EQ(get(at("file")), "one");
+  const Json log = versions("file");
+  ASSERT_EQ(log.size(), 3u);
+  said({"restore", at("file"), "--version", log[1].at("version").dump()});
+  EXPECT_EQ(get(at("file")), "two");
+  said({"restore", at("file"), "--version", first, "--to", at("folder/copy")});
+  EXPECT_EQ(get(at("folder/copy")), "one");
+  EXPECT_NE(refused({"restore", at("file"), "--to", at("folder/copy")}).find("exists"),
+            std::string::npos);
+}
+
+TEST_F(HistoryVerbs, a_deleted_tree_comes_back_whole) {
+  fs::create_directories(at("tree/sub"));
+  const std::string large = pattern(3'000'000), sparse(200'000, '\0');
+  put_synced("tree/large", large);
+  put_synced("tree/sub/small", "small");
+  fs::create_symlink("../large", at("tree/sub/link"));
+  { ASSERT_EQ(::ftruncate(open_file(at("tree/sparse"), O_CREAT | O_WRONLY).get(), 200'000), 0); }
+  ASSERT_EQ(::chmod(at("tree/sub/small").c_str(), 0640), 0);
+  ASSERT_EQ(::rename(at("tree/large").c_str(), at("tree/renamed").c_str()), 0);
+  ASSERT_EQ(::fsync(open_file(mount_->path(), O_RDONLY).get()), 0);
+  fs::remove_all(at("tree"));
+  said({"restore", at("tree")});
+  EXPECT_TRUE(get(at("tree/renamed")) == large);
+  EXPECT_TRUE(get(at("tree/sparse")) == sparse);
+  EXPECT_EQ(get(at("tree/sub/small")), "small");
+  EXPECT_EQ(fs::read_symlink(at("tree/sub/link")), "../large");
+  EXPECT_EQ(fs::status(at("tree/sub/small")).permissions(), fs::perms(0640));
+  EXPECT_FALSE(fs::exists(at("tree/large")));
+}
+
+TEST_F(HistoryVerbs, a_folder_of_a_moment_is_what_it_was_then) {
+  fs::create_directory(at("folder"));
+  put_synced("folder/a", "a1");
+  put_synced("folder/b", "b1");
+  const std::string then = moment();
+  put_synced("folder/a", "a2");
+  ASSERT_EQ(::unlink(at("folder/b").c_str()), 0);
+  put_synced("folder/c", "c1");
+  ASSERT_EQ(::rename(at("folder").c_str(), at("elsewhere").c_str()), 0);
+  said({"restore", at("folder"), "--at", then, "--to", at("then")});
+  EXPECT_EQ(get(at("then/a")), "a1");
+  EXPECT_EQ(get(at("then/b")), "b1");
+  EXPECT_FALSE(fs::exists(at("then/c")));
+  EXPECT_EQ(said({"cat", at("folder/a"), "--at", then}), "a1");
+}
+
+TEST_F(HistoryVerbs, trash_tells_what_was_deleted) {
+  put_synced("hostile\nname", "x");
+  ASSERT_EQ(::unlink(at("hostile\nname").c_str()), 0);
+  const Json trash = Json::parse(said({"trash", "--json", mount_->path()}));
+  ASSERT_EQ(trash.size(), 1u);
+  EXPECT_EQ(trash[0].at("path"), "/hostile\nname");
+  EXPECT_EQ(trash[0].at("deleted_by"), ::getuid());
+  EXPECT_EQ(said({"cat", at("hostile\nname")}), "x");
+}
+
+TEST_F(HistoryVerbs, snapshots_have_names) {
+  said({"snapshot", "create", "monday", mount_->path()});
+  EXPECT_NE(refused({"snapshot", "create", "monday", mount_->path()}).find("already"),
+            std::string::npos);
+  EXPECT_NE(refused({"snapshot", "create", "a/b", mount_->path()}).find("no name"),
+            std::string::npos);
+  const Json all = Json::parse(said({"snapshot", "list", "--json", mount_->path()}));
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all[0].at("name"), "monday");
+  said({"snapshot", "remove", "monday", mount_->path()});
+  EXPECT_NE(refused({"snapshot", "remove", "monday", mount_->path()}).find("no snapshot"),
+            std::string::npos);
+}
+
+TEST_F(HistoryVerbs, a_damaged_version_changes_nothing) {
+  put_synced("file", "one");
+  put_synced("file", "two");
+  Sql(mount_->dsn()).run("update tusk.file_versions set data = 'oNe'");
+  const std::string first = versions("file").back().at("version").dump();
+  EXPECT_NE(refused({"restore", at("file"), "--version", first}).find("checksum"),
+            std::string::npos);
+  EXPECT_EQ(get(at("file")), "two");
+}
+
+TEST_F(HistoryVerbs, gc_removes_what_is_past_its_time) {
+  put_synced("file", "x");
+  ASSERT_EQ(::unlink(at("file").c_str()), 0);
+  EXPECT_EQ(Json::parse(said({"gc", "--json", mount_->path()})).at("files"), 0);
+  Sql(mount_->dsn()).run("update tusk.files set deleted_at = deleted_at - interval '31 days'");
+  EXPECT_EQ(Json::parse(said({"gc", "--json", mount_->path()})).at("files"), 1);
+  EXPECT_EQ(Json::parse(said({"trash", "--json", mount_->path()})).size(), 0u);
+}
+
+TEST_F(HistoryVerbs, what_cannot_be_is_said_in_one_line) {
+  put_synced("file", "x");
+  EXPECT_NE(refused({"cat", at("file"), "--at", "tomorrow"}).find("is no time"), std::string::npos);
+  EXPECT_NE(refused({"cat", at("file"), "--at", "2026-02-30"}).find("is no time"),
+            std::string::npos);
+  EXPECT_NE(refused({"cat", at("file"), "--at", "2001-01-01T00:00:00Z"}).find("there was no"),
+            std::string::npos);
+  EXPECT_NE(refused({"cat", at("file"), "--version", "77"}).find("no version 77"),
+            std::string::npos);
+  EXPECT_NE(refused({"log", at("never")}).find("nothing is known"), std::string::npos);
+  EXPECT_NE(refused({"log", mount_->path()}).find("is a folder"), std::string::npos);
+  EXPECT_NE(refused({"log", "/etc/passwd"}).find("in no TuskFS mount"), std::string::npos);
+  refused({"cat", at("file"), "--at", "2026-01-01", "--version", "1"}, 2);
+  refused({"snapshot", "create", mount_->path()}, 2);
+}
+
+}  // namespace
+}  // namespace tusk::test
