@@ -23,14 +23,18 @@ T valid(Result<T> result) {
   if constexpr (!std::is_void_v<T>) return *std::move(result);
 }
 
+void check_source(const Source& source) {
+  if (!source.database.empty() && !source.data_dir.empty())
+    throw CLI::ValidationError("--data-dir is for the embedded cluster; give it or a database");
+}
+
 // "DB MOUNTPOINT" and the like: the database may be left out.
 Source take_source(std::vector<std::string>& words, const std::string& data_dir) {
   Source source{.database = {}, .data_dir = data_dir};
   if (words.size() < 2) return source;
   source.database = words.front();
   if (source.database.empty()) throw CLI::ValidationError("the database's conninfo is empty");
-  if (!data_dir.empty())
-    throw CLI::ValidationError("--data-dir is for the embedded cluster; give it or a database");
+  check_source(source);
   words.erase(words.begin());
   return source;
 }
@@ -45,6 +49,9 @@ struct Parsed {
   DsnRequest dsn;
   StatusRequest status;
   MigrateRequest migrate;
+  FsckRequest fsck;
+  BackupRequest backup;
+  RestoreRequest restore;
   std::function<int()> verb;
 };
 
@@ -168,6 +175,89 @@ void add_migrate(CLI::App& app, Parsed& parsed) {
   });
 }
 
+void add_tenant(CLI::App* verb, std::string& target, const char* summary) {
+  verb->add_option("--tenant", target, summary)->type_name("NAME");
+}
+
+void add_fsck(CLI::App& app, Parsed& parsed) {
+  CLI::App* verb = add_verb(app, "fsck", "look for what must not be in the database");
+  verb->footer(
+      "Runs beside a mount; --repair needs the tree unmounted. Each finding is a line: the check, "
+      "the row, the repair.\n"
+      "Exit status: 0 clean, 1 all repaired, 4 errors left, 2 usage, 8 could not run.");
+  FsckRequest& request = parsed.fsck;
+  verb->add_option("DB", request.source.database,
+                   "the database's conninfo or URI (left out: the embedded cluster)")
+      ->type_name("");
+  add_data_dir(verb, request.source.data_dir);
+  add_tenant(verb, request.tenant, "only this tree (default: all, and rows that belong to none)");
+  verb->add_flag("--repair", request.repair, "put right what can be, in one transaction");
+  verb->add_flag("--scrub", request.scrub, "read every content and verify its checksum");
+  verb->add_flag("--json", request.json, "as JSON");
+  verb->callback([&parsed] {
+    check_source(parsed.fsck.source);
+    parsed.verb = [&parsed] { return fsck(parsed.fsck); };
+  });
+}
+
+void add_backup(CLI::App& app, Parsed& parsed) {
+  CLI::App* verb = add_verb(app, "backup", "back up all trees of a database, mounted or not");
+  verb->formatter(std::make_shared<FixedUsage>("[DB] DIR"));
+  verb->footer(
+      "A backup is a folder in DIR, named after its time: one moment of the database, with a "
+      "manifest of checksums.\nBring it back with tuskfs restore-backup.");
+  verb->add_option("DIR", parsed.words,
+                   "folder of the backups; before it the database's conninfo or URI (left out: the "
+                   "embedded cluster)")
+      ->required()
+      ->expected(1, 2)
+      ->type_name("");
+  BackupRequest& request = parsed.backup;
+  const auto action = [&](BackupAction which) {
+    return [&request, which](std::int64_t) { request.action = which; };
+  };
+  CLI::Option_group* actions = verb->add_option_group("instead");
+  actions->add_flag_function("--list", action(BackupAction::list), "show the backups in DIR");
+  actions->add_flag_function(
+      "--verify", action(BackupAction::verify),
+      "prove that DIR/NAME (or the newest in DIR) can be restored: checksums, "
+      "then a trial in a temporary cluster");
+  actions
+      ->add_option_function<int>(
+          "--prune",
+          [&request](const int& keep) {
+            request.action = BackupAction::prune;
+            request.keep = keep;
+          },
+          "remove all but the N newest in DIR")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
+  actions->require_option(0, 1);
+  verb->add_flag("--json", request.json, "with --list: as JSON");
+  add_data_dir(verb, parsed.data_dir);
+  verb->callback([&parsed] {
+    parsed.backup.source = take_source(parsed.words, parsed.data_dir);
+    parsed.backup.folder = parsed.words.front();
+    parsed.verb = [&parsed] { return backup(parsed.backup); };
+  });
+}
+
+void add_restore(CLI::App& app, Parsed& parsed) {
+  CLI::App* verb =
+      add_verb(app, "restore-backup", "bring a backup into an empty database, whole or not at all");
+  verb->add_option("DIR/NAME", parsed.restore.backup, "the backup (DIR alone: the newest in it)")
+      ->required()
+      ->type_name("");
+  verb->add_option("DB", parsed.restore.source.database,
+                   "an empty database's conninfo or URI (left out: the embedded cluster)")
+      ->type_name("");
+  add_data_dir(verb, parsed.restore.source.data_dir);
+  verb->callback([&parsed] {
+    check_source(parsed.restore.source);
+    parsed.verb = [&parsed] { return restore_backup(parsed.restore); };
+  });
+}
+
 std::string help_of(const CLI::App& app) {
   const auto verbs = app.get_subcommands();
   return "see tuskfs " + (verbs.empty() ? std::string() : verbs.front()->get_name() + " ") +
@@ -175,7 +265,7 @@ std::string help_of(const CLI::App& app) {
 }
 
 void check_verb(const CLI::App& app, int argc, char** argv) {
-  const std::string hint = "mount, umount, dsn, status or migrate";
+  const std::string hint = "mount, umount, dsn, status, migrate, fsck, backup or restore-backup";
   if (argc < 2) throw CLI::ValidationError("what is to be done? " + hint);
   const std::string word = argv[1];
   const auto named = [&](const CLI::App* verb) { return verb->get_name() == word; };
@@ -193,6 +283,9 @@ int run_verb(int argc, char** argv) {
   add_dsn(app, parsed);
   add_status(app, parsed);
   add_migrate(app, parsed);
+  add_fsck(app, parsed);
+  add_backup(app, parsed);
+  add_restore(app, parsed);
   try {
     check_verb(app, argc, argv);
     app.parse(argc, argv);
@@ -201,8 +294,9 @@ int run_verb(int argc, char** argv) {
     complain(one_line({.code = 0, .what = e.what(), .hint = help_of(app)}));
     return kUsage;
   }
-  hide_password(argc, argv, parsed.mount.source.database);
-  hide_password(argc, argv, parsed.migrate.source.database);
+  for (const Source* source : {&parsed.mount.source, &parsed.migrate.source, &parsed.fsck.source,
+                               &parsed.backup.source, &parsed.restore.source})
+    hide_password(argc, argv, source->database);
   return parsed.verb();
 }
 

@@ -8,11 +8,18 @@ namespace tusk::cli {
 inline constexpr int kDone = 0;
 inline constexpr int kFailed = 1;
 inline constexpr int kUsage = 2;
+// Of fsck, as fsck(8) has it.
+inline constexpr int kRepaired = 1;
+inline constexpr int kErrorsLeft = 4;
+inline constexpr int kFsckFailed = 8;
 
 int mount(MountRequest request);
 int umount(const UmountRequest& request);
 int dsn(const DsnRequest& request);
 int status(const StatusRequest& request);
 int migrate(const MigrateRequest& request);
+int fsck(const FsckRequest& request);
+int backup(const BackupRequest& request);
+int restore_backup(const RestoreRequest& request);
 
 }  // namespace tusk::cli
