@@ -1,5 +1,5 @@
 -- Chunked content has a row for every chunk below the size that is not in a hole.
-select f.id as file_id, f.filename, n as chunk_no
+select f.tenant_id, f.id as file_id, f.filename, n as chunk_no
 from tusk.files f
 cross join lateral generate_series(0, (f.size_bytes + 65535) / 65536 - 1) as n
 where f.data is null

@@ -1,5 +1,5 @@
 -- Only staged versions have chunks above the published version.
-select c.file_id, c.chunk_no, c.version, f.version as published
+select f.tenant_id, c.file_id, c.chunk_no, c.version, f.version as published
 from tusk.file_chunks c
 join tusk.files f on f.id = c.file_id
 where (c.version > f.version or c.version < 0)

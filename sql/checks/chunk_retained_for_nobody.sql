@@ -1,6 +1,7 @@
 -- A retained chunk is shared by another row.
-select c.file_id, c.chunk_no, c.version
+select f.tenant_id, c.file_id, c.chunk_no, c.version
 from tusk.file_chunks c
+left join tusk.files f on f.id = c.file_id
 where c.retained
   and not exists (
     select 1

@@ -1,5 +1,5 @@
 -- A folder counts 2 links and one for each subfolder.
-select d.id as folder_id, d.name, d.nlink, 2 + s.subfolders as links
+select d.tenant_id, d.id as folder_id, d.name, d.nlink, 2 + s.subfolders as links
 from tusk.folders d
 cross join lateral (
   select count(*) as subfolders

@@ -7,7 +7,7 @@ with recursive reached as (
   join reached r on d.parent_id = r.id
   where d.deleted_at is null
 )
-select d.id as folder_id, d.name, d.parent_id
+select d.tenant_id, d.id as folder_id, d.name, d.parent_id
 from tusk.folders d
 left join reached r on r.id = d.id
 where d.deleted_at is null and r.id is null

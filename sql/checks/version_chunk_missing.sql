@@ -1,6 +1,7 @@
 -- A version in chunks has a row for every chunk below its size that is not in a hole.
-select v.file_id, v.version, n as chunk_no
+select f.tenant_id, v.file_id, v.version, n as chunk_no
 from tusk.file_versions v
+left join tusk.files f on f.id = v.file_id
 cross join lateral generate_series(0, (v.size_bytes + 65535) / 65536 - 1) as n
 where v.data is null
   and v.storage_type = 'db'

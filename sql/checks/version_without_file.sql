@@ -1,5 +1,4 @@
--- A version belongs to a file, in a folder or in the trash, and came before its present content.
-select v.file_id, v.version, f.version as present
+-- A version belongs to a file, in a folder or in the trash.
+select null::uuid as tenant_id, v.file_id, v.version
 from tusk.file_versions v
-left join tusk.files f on f.id = v.file_id
-where f.id is null or v.version >= f.version
+where not exists (select 1 from tusk.files f where f.id = v.file_id)

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <filesystem>
 
 namespace tusk::cli {
 
@@ -12,6 +13,22 @@ Result<Database> open_database(const Source& source) {
   TRY_ASSIGN(auto cluster, store::EmbeddedCluster::claim(folder));
   std::string conninfo = cluster->conninfo();
   return Database{std::move(cluster), std::move(conninfo)};
+}
+
+Result<Database> open_tree(const Source& source) {
+  const std::string folder = source.data_dir.empty() ? store::default_data_dir() : source.data_dir;
+  if (source.embedded() && !std::filesystem::exists(folder + "/start.lock"))
+    return fail(ENOENT, fmt::format("{} is no data folder of tuskfs", folder),
+                "name the database, or the data folder with --data-dir");
+  TRY_ASSIGN(Database database, open_database(source));
+  TRY_ASSIGN(const store::SchemaStatus status, store::schema_status(database.conninfo));
+  if (status.version == 0)
+    return fail(ENOENT, "there is no tree in the database", "tuskfs mount makes one");
+  if (status.version == status.newest) return database;
+  return fail(EINVAL,
+              fmt::format("the schema has version {}, this program works with {}", status.version,
+                          status.newest),
+              "run tuskfs migrate up");
 }
 
 Result<void> check_schema(const store::SchemaStatus& status) {

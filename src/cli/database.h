@@ -17,6 +17,10 @@ struct Database {
 };
 Result<Database> open_database(const Source& source);
 
+// The same, but never makes a cluster: ENOENT when the folder holds none. The schema must be this
+// program's.
+Result<Database> open_tree(const Source& source);
+
 // Makes the schema in an empty database; an older one only when `migrate`.
 Result<void> prepare_schema(const std::string& conninfo, bool migrate);
 // EINVAL when the schema cannot be worked with: drift, or newer than this program.

@@ -71,4 +71,26 @@ struct MigrateRequest {
   int to = -1;
 };
 
+struct FsckRequest {
+  Source source;
+  std::string tenant;  // empty: all
+  bool repair = false;
+  bool scrub = false;
+  bool json = false;
+};
+
+enum class BackupAction { make, list, verify, prune };
+struct BackupRequest {
+  Source source;
+  BackupAction action = BackupAction::make;
+  std::string folder;  // of the backups; to verify: of one of them, or the newest in it
+  int keep = 0;
+  bool json = false;
+};
+
+struct RestoreRequest {
+  Source source;
+  std::string backup;  // or the folder of several: the newest
+};
+
 }  // namespace tusk::cli

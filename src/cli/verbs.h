@@ -8,6 +8,10 @@ namespace tusk::cli {
 inline constexpr int kDone = 0;
 inline constexpr int kFailed = 1;
 inline constexpr int kUsage = 2;
+// Of fsck, as fsck(8) has it.
+inline constexpr int kRepaired = 1;
+inline constexpr int kErrorsLeft = 4;
+inline constexpr int kFsckFailed = 8;
 
 int mount(MountRequest request);
 int umount(const UmountRequest& request);
@@ -20,5 +24,8 @@ int restore(const PastRequest& request);
 int trash(const PastRequest& request);
 int gc(const PastRequest& request);
 int snapshot(const SnapshotRequest& request);
+int fsck(const FsckRequest& request);
+int backup(const BackupRequest& request);
+int restore_backup(const RestoreRequest& request);
 
 }  // namespace tusk::cli

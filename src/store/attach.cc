@@ -106,6 +106,8 @@ PgExpected<bool> try_lock(Connection& connection, TenantId tenant) {
   return taken->row(0).boolean(0);
 }
 
+}  // namespace
+
 Result<void> lock_tree(Connection& connection, TenantId tenant, const std::string& name) {
   const auto started = Clock::now();
   while (true) {
@@ -123,18 +125,25 @@ Result<void> lock_tree(Connection& connection, TenantId tenant, const std::strin
   }
 }
 
+Result<PgResult> begin_tenure(Connection& connection, TenantId tenant,
+                              const std::string& mountpoint) {
+  return run(connection, "open_epoch",
+             Params()
+                 .add(tenant)
+                 .add(std::string_view(host_name()))
+                 .add(std::int64_t{::getpid()})
+                 .add(std::string_view(mountpoint)));
+}
+
+namespace {
+
 // One transaction: a new epoch, and the tree as the last group left it, without the remains of a
 // mount that died.
 Result<std::int64_t> open_epoch(Connection& connection, const Tree& tree,
                                 const std::string& mountpoint, GroupNo& last_group) {
   TRY(run(connection, "begin"));
   TRY(run(connection, "scan_freely"));
-  TRY_ASSIGN(PgResult opened, run(connection, "open_epoch",
-                                  Params()
-                                      .add(tree.tenant)
-                                      .add(std::string_view(host_name()))
-                                      .add(std::int64_t{::getpid()})
-                                      .add(std::string_view(mountpoint))));
+  TRY_ASSIGN(const PgResult opened, begin_tenure(connection, tree.tenant, mountpoint));
   if (opened.rows() != 1) return fail(EIO, "the row of the tree in tusk.mounts is missing");
   last_group = GroupNo{opened.row(0).integer(1)};
   const Params of_tree = Params().add(tree.tenant);

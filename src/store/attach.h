@@ -17,6 +17,13 @@ struct Lease {
 // left.
 Result<Lease> take_tree(Connection& connection, const PostgresOptions& options);
 
+// Locks the tree for this session. EBUSY, with a line that says who holds it.
+Result<void> lock_tree(Connection& connection, TenantId tenant, const std::string& name);
+
+// A new epoch, which fences whoever held the tree before; a row with it and the last group.
+Result<PgResult> begin_tenure(Connection& connection, TenantId tenant,
+                              const std::string& mountpoint);
+
 // Takes the tree again on a new connection. The value is the last group that committed. Fenced when
 // another mount took it meanwhile.
 struct Retaken {

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "conninfo.h"
 #include "statements.h"
 
 namespace tusk::store {
@@ -26,11 +27,6 @@ std::string one_line(std::string_view text) {
 std::string field(const PGresult* result, int code) {
   const char* value = PQresultErrorField(result, code);
   return value ? one_line(value) : std::string();
-}
-
-bool has_parameters(std::string_view conninfo) {
-  return conninfo.starts_with("postgresql://") || conninfo.starts_with("postgres://") ||
-         conninfo.find('=') != conninfo.npos;
 }
 
 // libpq's own message about a connection string that it cannot parse quotes it, password and all.
@@ -242,14 +238,14 @@ PgExpected<PgResult> Connection::run(std::string_view name, const Params& params
   return std::move(answers.results.front());
 }
 
-PgExpected<void> Connection::run_script(const std::string& sql) {
+PgExpected<PgResult> Connection::run_script(const std::string& sql) {
   PQexitPipelineMode(conn_.get());
   PQsetnonblocking(conn_.get(), 0);
   PgResult result(PQexec(conn_.get(), sql.c_str()));
   const ExecStatusType status = PQresultStatus(result.get());
   PQsetnonblocking(conn_.get(), 1);
   if (!PQenterPipelineMode(conn_.get())) return std::unexpected(lost());
-  if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) return {};
+  if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) return result;
   PgFailure failure = failure_of(result.get());
   failure.lost = !alive();
   return std::unexpected(std::move(failure));

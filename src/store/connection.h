@@ -83,8 +83,9 @@ class Connection {
   Answers finish();
   // A pipeline of one.
   PgExpected<PgResult> run(std::string_view name, const Params& params = {});
-  // Several statements in one string, without parameters: a migration.
-  PgExpected<void> run_script(const std::string& sql);
+  // Several statements in one string, without parameters: a migration, a check. Answers with the
+  // last result, in text form, however long that takes.
+  PgExpected<PgResult> run_script(const std::string& sql);
 
   bool alive() const { return PQstatus(conn_.get()) == CONNECTION_OK && !stalled_; }
   // "dbname at host:port", without secrets.

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -54,6 +55,7 @@ bool take_on(const Identity& identity) {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   ::signal(SIGPIPE, SIG_DFL);
   ::umask(077);
+  if (command.dies_with_us) ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (!take_on(command.identity) || ::chdir("/") != 0) ::_exit(126);
   ::execve(argv[0], argv, envp);
   ::_exit(127);
@@ -69,8 +71,8 @@ std::string content_of(int fd) {
 }
 
 // First number of "postgres (PostgreSQL) 15.4 (Debian …)".
-std::optional<int> major_of(const std::string& folder) {
-  const auto said = run({.args = {folder + "/postgres", "--version"}, .identity = {}});
+std::optional<int> major_of(const std::string& program) {
+  const auto said = run({.args = {program, "--version"}, .identity = {}});
   if (!said || said->status != 0) return {};
   const std::size_t digit = said->output.find_first_of("0123456789");
   if (digit == std::string::npos) return {};
@@ -79,10 +81,12 @@ std::optional<int> major_of(const std::string& folder) {
   return major;
 }
 
-bool has_programs(const std::string& folder) {
-  return std::ranges::all_of(
-      std::vector<const char*>{"postgres", "initdb", "pg_ctl"},
-      [&](const char* program) { return ::access((folder + "/" + program).c_str(), X_OK) == 0; });
+using Names = std::vector<const char*>;  // the first one tells the version
+
+bool has_programs(const std::string& folder, const Names& names) {
+  return std::ranges::all_of(names, [&](const char* program) {
+    return ::access((folder + "/" + program).c_str(), X_OK) == 0;
+  });
 }
 
 std::vector<std::string> path_folders() {
@@ -108,7 +112,7 @@ std::optional<std::string> folder_by_pg_config() {
   return {};
 }
 
-std::set<std::string> candidate_folders() {
+std::set<std::string> candidate_folders(const Names& names) {
   std::vector<std::string> folders = path_folders();
   if (const auto folder = folder_by_pg_config()) folders.push_back(*folder);
   std::error_code none;
@@ -117,10 +121,21 @@ std::set<std::string> candidate_folders() {
   std::set<std::string> result;
   for (const std::string& folder : folders) {
     // Links lead to where the programs find each other and their share folder.
-    const fs::path real = fs::canonical(fs::path(folder) / "postgres", none);
-    if (!none && has_programs(real.parent_path())) result.insert(real.parent_path());
+    const fs::path real = fs::canonical(fs::path(folder) / names[0], none);
+    if (!none && has_programs(real.parent_path(), names)) result.insert(real.parent_path());
   }
   return result;
+}
+
+// `major` 0: any that is not too old.
+Programs newest_folder(int major, const Names& names) {
+  Programs best;
+  for (const std::string& folder : candidate_folders(names)) {
+    const int found = major_of(folder + "/" + names[0]).value_or(0);
+    const bool fits = major > 0 ? found == major : found >= kOldestMajor;
+    if (fits && found > best.major) best = {folder, found};
+  }
+  return best;
 }
 
 }  // namespace
@@ -131,6 +146,7 @@ Result<Finished> run(const Command& command) {
   // and asking for it again was a fifth of a small commit.
   std::vector<std::string> env = {"PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C",
                                   "MALLOC_TOP_PAD_=1048576", "MALLOC_TRIM_THRESHOLD_=16777216"};
+  env.insert(env.end(), command.environment.begin(), command.environment.end());
   std::vector<char*> argv = pointers(args);
   std::vector<char*> envp = pointers(env);
   const Fd out(::memfd_create("tuskfs-output", MFD_CLOEXEC));
@@ -147,12 +163,7 @@ Result<Finished> run(const Command& command) {
 }
 
 Result<Programs> find_programs(int major) {
-  Programs best;
-  for (const std::string& folder : candidate_folders()) {
-    const int found = major_of(folder).value_or(0);
-    const bool fits = major > 0 ? found == major : found >= kOldestMajor;
-    if (fits && found > best.major) best = {folder, found};
-  }
+  Programs best = newest_folder(major, {"postgres", "initdb", "pg_ctl"});
   if (best.major > 0) return best;
   if (major > 0) {
     return fail(
@@ -163,6 +174,13 @@ Result<Programs> find_programs(int major) {
   return fail(ENOENT,
               "no PostgreSQL server (initdb, pg_ctl, postgres) of version 13 or newer found",
               "apt-get install postgresql, or put its bin folder into PATH");
+}
+
+Result<Programs> find_dump_programs() {
+  Programs best = newest_folder(0, {"pg_dump", "pg_restore"});
+  if (best.major > 0) return best;
+  return fail(ENOENT, "no pg_dump and pg_restore of version 13 or newer found",
+              "apt-get install postgresql-client, or put their bin folder into PATH");
 }
 
 }  // namespace tusk::store::embedded

@@ -30,6 +30,8 @@ struct Command {
   std::vector<std::string> args;  // args[0] with its path; no shell takes part
   Identity identity;
   int folder_fd = -1;
+  std::vector<std::string> environment = {};  // NAME=value, beside a clean one
+  bool dies_with_us = false;                  // SIGTERM at the end of the calling thread
 };
 // In "/", with a clean environment and default signals. Any thread.
 Result<Finished> run(const Command& command);
@@ -41,5 +43,7 @@ struct Programs {
 };
 // `major`: the one an existing cluster needs; 0: the newest there is.
 Result<Programs> find_programs(int major);
+// The newest folder with pg_dump and pg_restore.
+Result<Programs> find_dump_programs();
 
 }  // namespace tusk::store::embedded

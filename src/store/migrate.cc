@@ -1,7 +1,6 @@
 #include "tuskfs/store/migrate.h"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
 #include <array>
 #include <cerrno>
@@ -9,16 +8,14 @@
 #include <span>
 
 #include "session.h"
+#include "sha256.h"
+#include "sql_file.h"
 #include "sqlstate.h"
 #include "tuskfs/base/log.h"
 
 namespace tusk::store {
 namespace {
 
-struct SqlFile {
-  std::string_view name;
-  std::string_view text;
-};
 constexpr SqlFile kFiles[] = {
 #include <tuskfs/migrations.inc>
 };
@@ -29,14 +26,6 @@ struct Migration {
   std::string up, down;
   std::string checksum;  // of the way up
 };
-
-std::string sha256(std::string_view text) {
-  std::array<unsigned char, 32> digest{};
-  EVP_Digest(text.data(), text.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
-  std::string out;
-  for (const unsigned char byte : digest) out += fmt::format("{:02x}", byte);
-  return out;
-}
 
 // Files are named NNNN_name.up.sql and NNNN_name.down.sql.
 const std::map<int, Migration>& known_migrations() {
@@ -49,7 +38,7 @@ const std::map<int, Migration>& known_migrations() {
       migration.name = file.name.substr(5, file.name.find('.') - 5);
       if (file.name.ends_with(".up.sql")) {
         migration.up = file.text;
-        migration.checksum = sha256(file.text);
+        migration.checksum = sha256_of(file.text);
       } else {
         migration.down = file.text;
       }

@@ -4,15 +4,12 @@
 #include <unordered_map>
 #include <vector>
 
+#include "sql_file.h"
 #include "tuskfs/base/log.h"
 
 namespace tusk::store {
 namespace {
 
-struct SqlFile {
-  std::string_view name;
-  std::string_view text;
-};
 constexpr SqlFile kQueries[] = {
 #include <tuskfs/queries.inc>
 };

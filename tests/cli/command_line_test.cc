@@ -8,7 +8,8 @@
 namespace tusk::test {
 namespace {
 
-const std::vector<std::string> kVerbs = {"mount", "umount", "dsn", "status", "migrate"};
+const std::vector<std::string> kVerbs = {"mount",   "umount", "dsn",    "status",
+                                         "migrate", "fsck",   "backup", "restore-backup"};
 
 Finished tuskfs(std::vector<std::string> args) {
   args.insert(args.begin(), TUSKFS_BINARY);

@@ -1,0 +1,85 @@
+#include <memory>
+
+#include "cli/arguments.h"
+#include "cli/verbs.h"
+
+namespace tusk::cli {
+namespace {
+
+void add_past(CLI::App* verb, PastRequest& request, const char* path_summary) {
+  verb->add_option("PATH", request.path, path_summary)->required()->type_name("");
+  verb->add_option("--db", request.database,
+                   "the database's conninfo or URI, where the tree is not in the embedded cluster")
+      ->type_name("DB");
+}
+
+void add_moment(CLI::App* verb, PastRequest& request) {
+  auto* version = verb->add_option("-n,--version", request.version,
+                                   "the version's number, as tuskfs log shows it")
+                      ->type_name("N");
+  verb->add_option("--at", request.at,
+                   "as of this time: 2026-11-23T10:00:00Z, or local time without zone")
+      ->type_name("TIME")
+      ->excludes(version);
+}
+
+SnapshotAction snapshot_action(const std::string& word) {
+  if (word == "create") return SnapshotAction::create;
+  if (word == "list") return SnapshotAction::list;
+  if (word == "remove") return SnapshotAction::remove;
+  throw CLI::ValidationError("unknown action '" + word + "': create, list or remove");
+}
+
+}  // namespace
+
+// The verbs about what was take a path in a mounted tree, deleted ones included.
+void add_history(CLI::App& app, Parsed& parsed) {
+  const auto add = [&](const char* name, const char* summary, const char* path,
+                       int (*run)(const PastRequest&), bool has_versions = false) {
+    // There --version names one.
+    CLI::App* verb =
+        has_versions ? app.add_subcommand(name, summary) : add_verb(app, name, summary);
+    add_past(verb, parsed.past, path);
+    verb->callback([&parsed, run] { parsed.verb = [&parsed, run] { return run(parsed.past); }; });
+    return verb;
+  };
+  constexpr const char* kFile = "a file in a mounted tree; it may have been deleted";
+  constexpr const char* kTree = "a mounted tree";
+  add_json(add("log", "the versions of a file", kFile, log_versions), parsed.past.json);
+  add_moment(add("cat", "print what a file held", kFile, cat, true), parsed.past);
+  CLI::App* back =
+      add("restore", "bring back a file or folder as it was",
+          "a file or folder in a mounted tree; it may have been deleted", restore, true);
+  add_moment(back, parsed.past);
+  back->add_option("--to", parsed.past.to, "restore there, where nothing is yet")
+      ->type_name("OTHER");
+  add_json(add("trash", "list what was deleted", kTree, trash), parsed.past.json);
+  add_json(add("gc", "remove at once what history need not keep any longer", kTree, gc),
+           parsed.past.json);
+}
+
+void add_snapshot(CLI::App& app, Parsed& parsed) {
+  CLI::App* verb = add_verb(app, "snapshot", "name the present moment, so that history keeps it");
+  verb->formatter(std::make_shared<FixedUsage>("create|list|remove [NAME] PATH"));
+  SnapshotRequest& request = parsed.snapshot;
+  verb->add_option("ACTION", parsed.words,
+                   "create NAME, list or remove NAME, and then a mounted tree")
+      ->required()
+      ->expected(2, 3)
+      ->type_name("");
+  verb->add_option("--db", request.past.database, "as for tuskfs log")->type_name("DB");
+  add_json(verb, request.past.json);
+  verb->callback([&parsed] {
+    SnapshotRequest& wanted = parsed.snapshot;
+    wanted.action = snapshot_action(parsed.words.front());
+    const std::size_t words = wanted.action == SnapshotAction::list ? 2 : 3;
+    if (parsed.words.size() != words)
+      throw CLI::ValidationError(words == 3 ? "a name and a mounted tree are missing"
+                                            : "list takes only a mounted tree");
+    if (words == 3) wanted.name = parsed.words[1];
+    wanted.past.path = parsed.words.back();
+    parsed.verb = [&parsed] { return snapshot(parsed.snapshot); };
+  });
+}
+
+}  // namespace tusk::cli

@@ -1,0 +1,107 @@
+#include <memory>
+
+#include "cli/arguments.h"
+#include "cli/mount_options.h"
+#include "cli/verbs.h"
+
+namespace tusk::cli {
+namespace {
+
+void add_choice(CLI::App* verb, const char* name, const char* summary, const char* values,
+                std::function<void(const std::string&)> take) {
+  verb->add_option_function<std::string>(name, std::move(take), summary)->type_name(values);
+}
+
+MigrateAction action_of(const std::string& word) {
+  if (word == "up") return MigrateAction::up;
+  if (word == "down") return MigrateAction::down;
+  if (word == "status") return MigrateAction::status;
+  throw CLI::ValidationError("unknown action '" + word + "': up, down or status");
+}
+
+}  // namespace
+
+void add_mount(CLI::App& app, Parsed& parsed) {
+  CLI::App* verb = add_verb(app, "mount", "mount a tree; returns when it is ready");
+  verb->formatter(std::make_shared<FixedUsage>("[DB] MOUNTPOINT"));
+  MountRequest& request = parsed.mount;
+  verb->add_option("MOUNTPOINT", parsed.words,
+                   "an empty folder; before it the database's conninfo or URI (left out: the "
+                   "embedded cluster)")
+      ->required()
+      ->expected(1, 2)
+      ->type_name("");
+  verb->add_flag("-f,--foreground", request.foreground, "stay in the foreground");
+  verb->add_option("-o", parsed.option_lists, "mount options, as for mount(8)")
+      ->allow_extra_args(false)
+      ->type_name("OPT,...");
+  add_data_dir(verb, parsed.data_dir);
+  add_choice(verb, "--durability", "when a commit is waited for (default: fsync)",
+             "fsync|close|none",
+             [&](const std::string& v) { request.durability = valid(parse_durability(v)); });
+  verb->add_option("--tenant", request.tenant, "name of the tree (default: default)")
+      ->type_name("NAME");
+  add_choice(verb, "--db-timeout",
+             "how long operations wait for a database that is gone (default: 60)", "SECONDS",
+             [&](const std::string& v) { request.db_timeout = valid(parse_seconds(v)); });
+  verb->add_option("--log-file", request.log_file,
+                   "log there (default: stderr, or syslog once detached)")
+      ->type_name("FILE");
+  add_choice(verb, "--log-level", "what to log (default: info)", "debug|info|warning|error",
+             [&](const std::string& v) { request.log_level = valid(log::parse_level(v)); });
+  verb->add_flag("--migrate", request.migrate, "bring an older schema up to date first");
+  verb->callback([&parsed] {
+    MountRequest& mount_request = parsed.mount;
+    for (const std::string& list : parsed.option_lists)
+      for (const std::string& option : split_options(list))
+        valid(apply_option(mount_request, option));
+    if (parsed.data_dir.empty()) parsed.data_dir = mount_request.source.data_dir;
+    mount_request.source = take_source(parsed.words, parsed.data_dir);
+    mount_request.mountpoint = parsed.words.front();
+    parsed.verb = [&parsed] { return mount(parsed.mount); };
+  });
+}
+
+void add_umount(CLI::App& app, Parsed& parsed) {
+  CLI::App* verb =
+      add_verb(app, "umount", "unmount; returns when everything is committed and the driver gone");
+  verb->add_option("MOUNTPOINT", parsed.umount.mountpoint)->required()->type_name("");
+  verb->callback([&parsed] { parsed.verb = [&parsed] { return umount(parsed.umount); }; });
+}
+
+void add_dsn(CLI::App& app, Parsed& parsed) {
+  CLI::App* verb = add_verb(
+      app, "dsn", "print the embedded cluster's connection string; starts it if it is down");
+  add_data_dir(verb, parsed.dsn.data_dir);
+  verb->callback([&parsed] { parsed.verb = [&parsed] { return dsn(parsed.dsn); }; });
+}
+
+void add_status(CLI::App& app, Parsed& parsed) {
+  CLI::App* verb = add_verb(app, "status", "what is mounted, and how it fares");
+  verb->add_option("MOUNTPOINT", parsed.status.mountpoint, "only this one")->type_name("");
+  add_json(verb, parsed.status.json);
+  verb->callback([&parsed] { parsed.verb = [&parsed] { return status(parsed.status); }; });
+}
+
+void add_migrate(CLI::App& app, Parsed& parsed) {
+  CLI::App* verb = add_verb(app, "migrate", "bring the schema up or down, or show where it is");
+  verb->formatter(std::make_shared<FixedUsage>("[DB] up|down|status"));
+  verb->add_option("ACTION", parsed.words,
+                   "up, down or status; before it the database's conninfo or URI (left out: the "
+                   "embedded cluster)")
+      ->required()
+      ->expected(1, 2)
+      ->type_name("");
+  verb->add_option_function<unsigned>(
+          "--to", [&](unsigned number) { parsed.migrate.to = static_cast<int>(number); },
+          "the version to be left with")
+      ->type_name("N");
+  add_data_dir(verb, parsed.data_dir);
+  verb->callback([&parsed] {
+    parsed.migrate.source = take_source(parsed.words, parsed.data_dir);
+    parsed.migrate.action = action_of(parsed.words.front());
+    parsed.verb = [&parsed] { return migrate(parsed.migrate); };
+  });
+}
+
+}  // namespace tusk::cli

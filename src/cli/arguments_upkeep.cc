@@ -1,0 +1,95 @@
+#include <memory>
+
+#include "cli/arguments.h"
+#include "cli/verbs.h"
+
+namespace tusk::cli {
+namespace {
+
+void add_tenant(CLI::App* verb, std::string& target, const char* summary) {
+  verb->add_option("--tenant", target, summary)->type_name("NAME");
+}
+
+}  // namespace
+
+void add_fsck(CLI::App& app, Parsed& parsed) {
+  CLI::App* verb = add_verb(app, "fsck", "look for what must not be in the database");
+  verb->footer(
+      "Runs beside a mount; --repair needs the tree unmounted. Each finding is a line: the check, "
+      "the row, the repair.\n"
+      "Exit status: 0 clean, 1 all repaired, 4 errors left, 2 usage, 8 could not run.");
+  FsckRequest& request = parsed.fsck;
+  verb->add_option("DB", request.source.database,
+                   "the database's conninfo or URI (left out: the embedded cluster)")
+      ->type_name("");
+  add_data_dir(verb, request.source.data_dir);
+  add_tenant(verb, request.tenant, "only this tree (default: all, and rows that belong to none)");
+  verb->add_flag("--repair", request.repair, "put right what can be, in one transaction");
+  verb->add_flag("--scrub", request.scrub, "read every content and verify its checksum");
+  add_json(verb, request.json);
+  verb->callback([&parsed] {
+    check_source(parsed.fsck.source);
+    parsed.verb = [&parsed] { return fsck(parsed.fsck); };
+  });
+}
+
+void add_backup(CLI::App& app, Parsed& parsed) {
+  CLI::App* verb = add_verb(app, "backup", "back up all trees of a database, mounted or not");
+  verb->formatter(std::make_shared<FixedUsage>("[DB] DIR"));
+  verb->footer(
+      "A backup is a folder in DIR, named after its time: one moment of the database, with a "
+      "manifest of checksums.\nBring it back with tuskfs restore-backup.");
+  verb->add_option("DIR", parsed.words,
+                   "folder of the backups; before it the database's conninfo or URI (left out: the "
+                   "embedded cluster)")
+      ->required()
+      ->expected(1, 2)
+      ->type_name("");
+  BackupRequest& request = parsed.backup;
+  const auto action = [&](BackupAction which) {
+    return [&request, which](std::int64_t) { request.action = which; };
+  };
+  CLI::Option_group* actions = verb->add_option_group("instead");
+  actions->add_flag_function("--list", action(BackupAction::list), "show the backups in DIR");
+  actions->add_flag_function(
+      "--verify", action(BackupAction::verify),
+      "prove that DIR/NAME (or the newest in DIR) can be restored: checksums, "
+      "then a trial in a temporary cluster");
+  actions
+      ->add_option_function<int>(
+          "--prune",
+          [&request](const int& keep) {
+            request.action = BackupAction::prune;
+            request.keep = keep;
+          },
+          "remove all but the N newest in DIR")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
+  actions->require_option(0, 1);
+  verb->add_flag("--json", request.json, "with --list: as JSON");
+  add_data_dir(verb, parsed.data_dir);
+  verb->callback([&parsed] {
+    parsed.backup.source = take_source(parsed.words, parsed.data_dir);
+    parsed.backup.folder = parsed.words.front();
+    parsed.verb = [&parsed] { return backup(parsed.backup); };
+  });
+}
+
+void add_restore_backup(CLI::App& app, Parsed& parsed) {
+  CLI::App* verb =
+      add_verb(app, "restore-backup", "bring a backup into an empty database, whole or not at all");
+  verb->add_option("DIR/NAME", parsed.restore_backup.backup,
+                   "the backup (DIR alone: the newest in it)")
+      ->required()
+      ->type_name("");
+  verb->add_option("DB", parsed.restore_backup.source.database,
+                   "an empty database's conninfo or URI (left out: the embedded cluster)")
+      ->type_name("");
+  add_data_dir(verb, parsed.restore_backup.source.data_dir);
+  verb->callback([&parsed] {
+    check_source(parsed.restore_backup.source);
+    parsed.verb = [&parsed] { return restore_backup(parsed.restore_backup); };
+  });
+}
+
+}  // namespace tusk::cli

@@ -1,0 +1,179 @@
+#include "tuskfs/store/backup.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <ctime>
+#include <filesystem>
+
+#include "backup_folder.h"
+#include "conninfo.h"
+#include "embedded_programs.h"
+#include "session.h"
+#include "sqlstate.h"
+#include "tuskfs/store/embedded.h"
+#include "tuskfs/store/fsck.h"
+#include "tuskfs/store/migrate.h"
+
+namespace tusk::store {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A migration may hold the tables for a while, but not for ever.
+constexpr const char* kLockTimeout = "--lock-wait-timeout=60s";
+
+// The first complaint of pg_dump or pg_restore.
+std::string complaint_in(const std::string& output) {
+  const std::size_t at = output.find("error:");
+  const std::size_t begin = at == std::string::npos ? 0 : at + 7;
+  return output.substr(begin, output.find('\n', begin) - begin);
+}
+
+Result<void> run_program(const char* program, const std::string& conninfo,
+                         std::vector<std::string> args) {
+  TRY_ASSIGN(const embedded::Programs programs, embedded::find_dump_programs());
+  TRY_ASSIGN(ProgramConninfo database, for_program(conninfo));
+  args.insert(args.begin(), {programs.path(program), "--dbname=" + database.argument});
+  TRY_ASSIGN(const embedded::Finished finished,
+             embedded::run({.args = std::move(args),
+                            .identity = {},
+                            .environment = std::move(database.environment),
+                            .dies_with_us = true}));
+  if (finished.status == 0) return {};
+  return fail(
+      EIO, fmt::format("{} failed: {}", program, complaint_in(finished.output)),
+      "the backup's and the server's PostgreSQL need a pg_dump and pg_restore as new as they");
+}
+
+Result<PgResult> run(Connection& connection, std::string_view statement) {
+  auto result = connection.run(statement);
+  if (!result) return std::unexpected(setup_error(result.error()));
+  return std::move(*result);
+}
+
+Result<std::map<std::string, TreeCounts>> counts_of(Connection& connection) {
+  TRY_ASSIGN(const PgResult rows, run(connection, "tree_counts"));
+  std::map<std::string, TreeCounts> trees;
+  for (int i = 0; i < rows.rows(); i++) {
+    const Row row = rows.row(i);
+    trees[std::string(row.text(0))] = {row.integer(1), row.integer(2), row.integer(3),
+                                       row.integer(4), row.integer(5)};
+  }
+  return trees;
+}
+
+Result<void> expect_counts(const Backup& backup, const std::string& conninfo) {
+  ConnectionContext context;
+  context.conninfo = conninfo;
+  TRY_ASSIGN(const auto connection, open_first_session(context));
+  TRY(run(*connection, "begin_audit"));
+  TRY(run(*connection, "audit_freely"));
+  TRY_ASSIGN(const auto found, counts_of(*connection));
+  if (found == backup.manifest.trees) return {};
+  return fail(EIO, fmt::format("what {} restores is not what was backed up", backup.path),
+              "restore another backup");
+}
+
+Result<void> check_version(const Backup& backup, const std::string& conninfo) {
+  TRY_ASSIGN(const SchemaStatus status, schema_status(conninfo));
+  if (!status.empty)
+    return fail(EEXIST, "the database has a schema tusk already",
+                "restore into an empty database, or with --data-dir into a new folder");
+  if (backup.manifest.schema_version <= status.newest) return {};
+  return fail(EINVAL,
+              fmt::format("the backup has schema version {}, this program knows {}",
+                          backup.manifest.schema_version, status.newest),
+              "use a newer tuskfs");
+}
+
+// All of it, and not the data alone: so the triggers, which count, come after the rows.
+Result<void> restore_dump(const Backup& backup, const std::string& conninfo) {
+  TRY(check_version(backup, conninfo));
+  TRY(run_program("pg_restore", conninfo,
+                  {"--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges",
+                   backup.path + "/" + kDumpFolder}));
+  return expect_counts(backup, conninfo);
+}
+
+class ScratchFolder {
+ public:
+  static Result<ScratchFolder> make() {
+    const char* base = std::getenv("TMPDIR");
+    std::string path = std::string(base == nullptr ? "/tmp" : base) + "/tuskfs-verify-XXXXXX";
+    if (::mkdtemp(path.data()) != nullptr) return ScratchFolder(path);
+    return fail(errno, fmt::format("cannot make {}", path), "set TMPDIR to a folder with room");
+  }
+  ScratchFolder(ScratchFolder&&) = default;
+  ScratchFolder& operator=(ScratchFolder&&) = delete;
+  ~ScratchFolder() {
+    std::error_code ignored;
+    if (!path_.empty()) fs::remove_all(path_, ignored);
+  }
+  const std::string& path() const { return path_; }
+
+ private:
+  explicit ScratchFolder(std::string path) : path_(std::move(path)) {}
+  std::string path_;
+};
+
+Result<void> expect_sound(const Backup& backup, const std::string& conninfo) {
+  std::string first;
+  const FsckWatcher watcher{[&](const Finding& finding) {
+                              if (first.empty()) first = finding.check + " " + finding.row;
+                            },
+                            {}};
+  TRY_ASSIGN(const FsckOutcome outcome,
+             fsck({.conninfo = conninfo, .tenant = {}, .repair = false, .scrub = true}, watcher));
+  if (outcome.left == 0) return {};
+  return fail(EIO,
+              fmt::format("fsck finds {} errors in what {} restores, the first: {}", outcome.left,
+                          backup.path, first),
+              "run tuskfs fsck on the database that was backed up");
+}
+
+}  // namespace
+
+Result<Backup> make_backup(const std::string& conninfo, const std::string& folder) {
+  TRY_ASSIGN(const SchemaStatus status, schema_status(conninfo));
+  ConnectionContext context;
+  context.conninfo = conninfo;
+  TRY_ASSIGN(const auto connection, open_first_session(context));
+  TRY_ASSIGN(UnfinishedBackup unfinished, UnfinishedBackup::begin(folder));
+  remove_unfinished(folder);
+  // The dump and the counts see the moment of this transaction, which stays open meanwhile.
+  TRY(run(*connection, "begin_audit"));
+  TRY(run(*connection, "audit_freely"));
+  TRY_ASSIGN(const PgResult snapshot, run(*connection, "export_snapshot"));
+  TRY_ASSIGN(const PgResult server, run(*connection, "server_version"));
+  Manifest manifest;
+  manifest.tuskfs_version = TUSKFS_VERSION;
+  manifest.schema_version = status.version;
+  manifest.taken_at = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
+  manifest.server_version = server.row(0).text(0);
+  TRY_ASSIGN(manifest.trees, counts_of(*connection));
+  const std::string dump = fs::absolute(unfinished.path()) / kDumpFolder;
+  TRY(run_program("pg_dump", conninfo,
+                  {"--schema=tusk", "--format=directory", "--jobs=2", "--no-password", kLockTimeout,
+                   fmt::format("--snapshot={}", snapshot.row(0).text(0)), "--file=" + dump}));
+  TRY(run(*connection, "rollback"));
+  return unfinished.publish(std::move(manifest));
+}
+
+Result<void> restore_backup(const Backup& backup, const std::string& conninfo) {
+  TRY(compare_checksums(backup));
+  return restore_dump(backup, conninfo);
+}
+
+Result<void> verify_backup(const Backup& backup) {
+  TRY(compare_checksums(backup));
+  TRY_ASSIGN(const ScratchFolder scratch, ScratchFolder::make());
+  TRY_ASSIGN(const auto cluster, EmbeddedCluster::claim(scratch.path()));
+  TRY(restore_dump(backup, cluster->conninfo()));
+  return expect_sound(backup, cluster->conninfo());
+}
+
+}  // namespace tusk::store
