@@ -9,6 +9,7 @@
 #include <ctime>
 #include <filesystem>
 
+#include "attach.h"
 #include "backup_folder.h"
 #include "conninfo.h"
 #include "embedded_programs.h"
@@ -90,13 +91,29 @@ Result<void> check_version(const Backup& backup, const std::string& conninfo) {
               "use a newer tuskfs");
 }
 
+// What a mount left half done at the moment of the backup goes, as it would when its mount had
+// died.
+Result<void> settle_trees(const Backup& backup, const std::string& conninfo) {
+  for (const auto& [name, counts] : backup.manifest.trees) {
+    ConnectionContext context;
+    context.conninfo = conninfo;
+    TRY_ASSIGN(const auto connection, open_first_session(context));
+    PostgresOptions options;
+    options.tenant = name;
+    options.mountpoint = "(tuskfs restore-backup)";
+    TRY(take_tree(*connection, options));
+  }
+  return {};
+}
+
 // All of it, and not the data alone: so the triggers, which count, come after the rows.
 Result<void> restore_dump(const Backup& backup, const std::string& conninfo) {
   TRY(check_version(backup, conninfo));
   TRY(run_program("pg_restore", conninfo,
                   {"--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges",
                    backup.path + "/" + kDumpFolder}));
-  return expect_counts(backup, conninfo);
+  TRY(expect_counts(backup, conninfo));
+  return settle_trees(backup, conninfo);
 }
 
 class ScratchFolder {
