@@ -38,7 +38,8 @@ Result<void> run_program(const char* program, const std::string& conninfo,
                          std::vector<std::string> args) {
   TRY_ASSIGN(const embedded::Programs programs, embedded::find_dump_programs());
   TRY_ASSIGN(ProgramConninfo database, for_program(conninfo));
-  args.insert(args.begin(), {programs.path(program), "--dbname=" + database.argument});
+  args.insert(args.begin(),
+              {programs.path(program), "--no-password", "--dbname=" + database.argument});
   TRY_ASSIGN(const embedded::Finished finished,
              embedded::run({.args = std::move(args),
                             .identity = {},
@@ -174,7 +175,7 @@ Result<Backup> make_backup(const std::string& conninfo, const std::string& folde
   TRY_ASSIGN(manifest.trees, counts_of(*connection));
   const std::string dump = fs::absolute(unfinished.path()) / kDumpFolder;
   TRY(run_program("pg_dump", conninfo,
-                  {"--schema=tusk", "--format=directory", "--jobs=2", "--no-password", kLockTimeout,
+                  {"--schema=tusk", "--format=directory", "--jobs=2", kLockTimeout,
                    fmt::format("--snapshot={}", snapshot.row(0).text(0)), "--file=" + dump}));
   TRY(run(*connection, "rollback"));
   return unfinished.publish(std::move(manifest));
