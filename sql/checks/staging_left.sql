@@ -8,5 +8,7 @@ where not exists (
     and l.granted
     and l.pid <> pg_backend_pid()
     and l.objsubid = 1
+    and l.database = (
+      select d.oid from pg_catalog.pg_database d where d.datname = current_database())
     and l.classid = ((tusk.tree_lock_key(s.tenant_id) >> 32) & 4294967295)::oid
     and l.objid = (tusk.tree_lock_key(s.tenant_id) & 4294967295)::oid)

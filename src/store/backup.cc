@@ -9,6 +9,7 @@
 #include <ctime>
 #include <filesystem>
 
+#include "attach.h"
 #include "backup_folder.h"
 #include "conninfo.h"
 #include "embedded_programs.h"
@@ -37,7 +38,8 @@ Result<void> run_program(const char* program, const std::string& conninfo,
                          std::vector<std::string> args) {
   TRY_ASSIGN(const embedded::Programs programs, embedded::find_dump_programs());
   TRY_ASSIGN(ProgramConninfo database, for_program(conninfo));
-  args.insert(args.begin(), {programs.path(program), "--dbname=" + database.argument});
+  args.insert(args.begin(),
+              {programs.path(program), "--no-password", "--dbname=" + database.argument});
   TRY_ASSIGN(const embedded::Finished finished,
              embedded::run({.args = std::move(args),
                             .identity = {},
@@ -90,13 +92,29 @@ Result<void> check_version(const Backup& backup, const std::string& conninfo) {
               "use a newer tuskfs");
 }
 
+// What a mount left half done at the moment of the backup goes, as it would when its mount had
+// died.
+Result<void> settle_trees(const Backup& backup, const std::string& conninfo) {
+  for (const auto& [name, counts] : backup.manifest.trees) {
+    ConnectionContext context;
+    context.conninfo = conninfo;
+    TRY_ASSIGN(const auto connection, open_first_session(context));
+    PostgresOptions options;
+    options.tenant = name;
+    options.mountpoint = "(tuskfs restore-backup)";
+    TRY(take_tree(*connection, options));
+  }
+  return {};
+}
+
 // All of it, and not the data alone: so the triggers, which count, come after the rows.
 Result<void> restore_dump(const Backup& backup, const std::string& conninfo) {
   TRY(check_version(backup, conninfo));
   TRY(run_program("pg_restore", conninfo,
                   {"--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges",
                    backup.path + "/" + kDumpFolder}));
-  return expect_counts(backup, conninfo);
+  TRY(expect_counts(backup, conninfo));
+  return settle_trees(backup, conninfo);
 }
 
 class ScratchFolder {
@@ -157,7 +175,7 @@ Result<Backup> make_backup(const std::string& conninfo, const std::string& folde
   TRY_ASSIGN(manifest.trees, counts_of(*connection));
   const std::string dump = fs::absolute(unfinished.path()) / kDumpFolder;
   TRY(run_program("pg_dump", conninfo,
-                  {"--schema=tusk", "--format=directory", "--jobs=2", "--no-password", kLockTimeout,
+                  {"--schema=tusk", "--format=directory", "--jobs=2", kLockTimeout,
                    fmt::format("--snapshot={}", snapshot.row(0).text(0)), "--file=" + dump}));
   TRY(run(*connection, "rollback"));
   return unfinished.publish(std::move(manifest));

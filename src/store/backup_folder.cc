@@ -25,6 +25,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr auto kUntilNextName = std::chrono::milliseconds(200);
 constexpr std::string_view kUnfinished = ".unfinished";
 
 Error errno_error(const std::string& what) {
@@ -115,11 +116,12 @@ Result<UnfinishedBackup> UnfinishedBackup::begin(const std::string& folder) {
                 "choose another folder for the backups");
   std::string name = name_of_now();
   // A name is a second: one backup each.
-  while (fs::exists(folder + "/" + name, failed) ||
-         ::mkdir(hidden_path(folder, name).c_str(), 0700) != 0) {
-    if (!fs::exists(folder + "/" + name, failed) && errno != EEXIST)
+  while (true) {
+    const bool is_free = !fs::exists(folder + "/" + name, failed);
+    if (is_free && ::mkdir(hidden_path(folder, name).c_str(), 0700) == 0) break;
+    if (is_free && errno != EEXIST)
       return std::unexpected(errno_error("cannot make a backup in " + folder));
-    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    std::this_thread::sleep_for(kUntilNextName);
     name = name_of_now();
   }
   const std::string path = hidden_path(folder, name);

@@ -126,12 +126,13 @@ TEST_F(BackupTest, while_files_are_written_is_one_moment) {
     for (int i = 0; !stop; i++) {
       const Path folder = mount.path() / std::to_string(i);
       std::filesystem::create_directory(folder);
-      put(folder / "file", pattern(1'000 * (i % 2'000)));
+      put(folder / "file", pattern(i % 20 == 0 ? 3'000'000 : 100 * (i % 100)));
       std::filesystem::create_hard_link(folder / "file", folder / "second name");
       if (i % 3 == 0) std::filesystem::remove(folder / "file");
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
   });
-  for (int i = 0; i < 3; i++) back_up(conninfo);
+  for (int i = 0; i < 2; i++) back_up(conninfo);
   stop = true;
   writer.join();
   // Counters of the tree, link counts, chunks and names all agree; fsck looks at them.
@@ -144,7 +145,7 @@ TEST_F(BackupTest, has_both_or_none_of_what_one_transaction_wrote) {
   Sql sql(conninfo);
   sql.run(
       "insert into tusk.files (tenant_id, filename, data) "
-      "select id, name, '0' from tusk.tenants, unnest(array['one', 'two']) as n(name)");
+      "select id, word, '0' from tusk.tenants, unnest(array['one', 'two']) as n(word)");
   std::atomic<bool> stop = false;
   std::jthread writer([&] {
     for (int i = 0; !stop; i++) {
