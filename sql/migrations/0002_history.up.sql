@@ -145,6 +145,7 @@ language sql
 as $$
   delete from tusk.folders where id = any (folder_ids);
   delete from tusk.path_history where entry_id = any (folder_ids);
+  delete from tusk.path_history where folder_id = any (folder_ids);
   delete from tusk.xattrs where owner_id = any (folder_ids);
 $$;
 comment on function tusk.delete_folders(uuid[]) is

@@ -154,7 +154,9 @@ where m.tenant_id = $1::uuid
 
 -- name: policy
 -- Attach: one row.
-select p.versions, p.version_interval_ns, p.trash_ns
+select
+  p.versions, p.version_age_ns / 1000000000, p.version_interval_ns / 1000000000,
+  p.trash_ns / 1000000000
 from tusk.policy($1::uuid) p
 
 -- name: root_folder

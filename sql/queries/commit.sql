@@ -250,3 +250,10 @@ delete from tusk.staging s
 using unnest($1::uuid[], $2::int8[]) as g(file_id, version)
 where s.file_id = g.file_id
   and s.version = g.version
+
+-- name: set_policy
+-- Times in seconds. Keys that are not ours stay.
+update tusk.tenants
+set policy = policy || jsonb_build_object(
+  'versions', $2::int8, 'version_age', $3::int8, 'version_interval', $4::int8, 'trash', $5::int8)
+where id = $1::uuid

@@ -20,7 +20,7 @@ std::string help_of(const CLI::App& app) {
 
 void check_verb(const CLI::App& app, int argc, char** argv) {
   const std::string hint =
-      "mount, umount, dsn, status, migrate, log, cat, restore, trash, snapshot, gc, fsck, backup "
+      "mount, umount, dsn, status, migrate, log, cat, restore, trash, snapshot, policy, gc, fsck, backup "
       "or restore-backup";
   if (argc < 2) throw CLI::ValidationError("what is to be done? " + hint);
   const std::string word = argv[1];
@@ -41,6 +41,7 @@ int run_verb(int argc, char** argv) {
   add_migrate(app, parsed);
   add_history(app, parsed);
   add_snapshot(app, parsed);
+  add_policy(app, parsed);
   add_fsck(app, parsed);
   add_backup(app, parsed);
   add_restore_backup(app, parsed);

@@ -25,6 +25,7 @@ struct Parsed {
   MigrateRequest migrate;
   PastRequest past;
   SnapshotRequest snapshot;
+  PolicyRequest policy;
   FsckRequest fsck;
   BackupRequest backup;
   RestoreRequest restore_backup;
@@ -40,6 +41,7 @@ void add_migrate(CLI::App& app, Parsed& parsed);
 // arguments_history.cc: log, cat, restore, trash, gc
 void add_history(CLI::App& app, Parsed& parsed);
 void add_snapshot(CLI::App& app, Parsed& parsed);
+void add_policy(CLI::App& app, Parsed& parsed);
 // arguments_upkeep.cc
 void add_fsck(CLI::App& app, Parsed& parsed);
 void add_backup(CLI::App& app, Parsed& parsed);

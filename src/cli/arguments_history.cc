@@ -82,4 +82,28 @@ void add_snapshot(CLI::App& app, Parsed& parsed) {
   });
 }
 
+void add_policy(CLI::App& app, Parsed& parsed) {
+  CLI::App* verb = add_verb(app, "policy", "show or set what the history of a tree keeps");
+  verb->formatter(std::make_shared<FixedUsage>("show|set PATH [KEY=VALUE ...]"));
+  verb->footer(
+      "Keys: versions (of a file; 0: none), version_age, version_interval, trash (0: deleted is "
+      "gone).\nTimes are seconds, or 30m, 12h, 90d, 2w. Example: tuskfs policy set ~/tusk "
+      "versions=5 trash=7d");
+  verb->add_option("ACTION", parsed.words, "show or set, and a mounted tree")
+      ->required()
+      ->type_name("");
+  add_json(verb, parsed.policy.json);
+  verb->callback([&parsed] {
+    std::vector<std::string>& words = parsed.words;
+    if (words[0] != "show" && words[0] != "set")
+      throw CLI::ValidationError("unknown action '" + words[0] + "': show or set");
+    if (words.size() < 2) throw CLI::ValidationError("a mounted tree is missing");
+    parsed.policy.path = words[1];
+    parsed.policy.settings.assign(words.begin() + 2, words.end());
+    if (parsed.policy.settings.empty() != (words[0] == "show"))
+      throw CLI::ValidationError(words[0] == "set" ? "KEY=VALUE is missing" : "show takes no KEY");
+    parsed.verb = [&parsed] { return policy(parsed.policy); };
+  });
+}
+
 }  // namespace tusk::cli

@@ -57,6 +57,12 @@ struct PastRequest {
   bool json = false;
 };
 
+struct PolicyRequest {
+  std::string path;
+  std::vector<std::string> settings;  // KEY=VALUE; empty: show what holds
+  bool json = false;
+};
+
 enum class SnapshotAction { create, list, remove };
 struct SnapshotRequest {
   PastRequest past;

@@ -24,6 +24,7 @@ int restore(const PastRequest& request);
 int trash(const PastRequest& request);
 int gc(const PastRequest& request);
 int snapshot(const SnapshotRequest& request);
+int policy(const PolicyRequest& request);
 int fsck(const FsckRequest& request);
 int backup(const BackupRequest& request);
 int restore_backup(const RestoreRequest& request);

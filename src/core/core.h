@@ -39,6 +39,7 @@ struct Core {
   Txg txg;
   store::Usage usage;  // as the last cut left it
   store::Policy policy;
+  bool policy_changed = false;  // since the last cut
   Node* root = nullptr;
   std::unordered_map<std::uint64_t, OpenFile> open_files;
   std::uint64_t next_handle = 1;

@@ -39,6 +39,7 @@ class GroupBuilder {
   Cut finish() {
     vacate();
     cut_.group->usage = core_.usage;
+    if (std::exchange(core_.policy_changed, false)) cut_.group->policy = core_.policy;
     return std::move(cut_);
   }
 

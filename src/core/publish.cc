@@ -24,7 +24,8 @@ bool starts_version(const Core& core, const Node& node) {
   const FileState& file = node.file;
   if (core.policy.versions <= 0 || !node.stored || node.gone || file.version == 0) return false;
   return !file.continued &&
-         core.now().ns - file.content_at.ns >= core.policy.version_interval.count();
+         std::chrono::nanoseconds(core.now().ns - file.content_at.ns) >=
+             core.policy.version_interval;
 }
 
 void start_version(Core& core, Node& node) {

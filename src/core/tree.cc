@@ -139,7 +139,7 @@ namespace {
 // Deleted things go to the trash, but for what never had content in the database: a temporary file
 // leaves nothing.
 bool leaves_trash(const Core& core, const Node& node) {
-  if (!core.policy.trash || !node.stored) return false;
+  if (core.policy.trash.count() == 0 || !node.stored) return false;
   if (!node.is_regular() || node.opens == 0) return true;
   const Content* content = node.file.content.get();
   return (content && content->published ? content->published->size : node.file.size) > 0;

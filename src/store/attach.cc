@@ -175,9 +175,10 @@ Result<Lease> take_tree(Connection& connection, const PostgresOptions& options) 
                           usage.row(0).integer(2)};
   TRY_ASSIGN(const PgResult policy, run(connection, "policy", Params().add(tree.tenant)));
   if (policy.rows() != 1) return fail(EIO, "the tree's row in tusk.tenants is missing");
-  lease.attached.policy = {policy.row(0).integer(0),
-                           std::chrono::nanoseconds(policy.row(0).integer(1)),
-                           policy.row(0).integer(2) > 0};
+  const Row kept = policy.row(0);
+  lease.attached.policy = {kept.integer(0), std::chrono::seconds(kept.integer(1)),
+                           std::chrono::seconds(kept.integer(2)),
+                           std::chrono::seconds(kept.integer(3))};
   TRY_ASSIGN(const PgResult root, run(connection, "root_folder", Params().add(tree.root)));
   if (root.rows() != 1) return fail(EIO, "the root folder of the tree is missing");
   lease.attached.root = read_folder(root.row(0));

@@ -71,6 +71,7 @@ class RowWriter {
   PgExpected<void> chunk_drops();
   PgExpected<void> chunk_puts();
   PgExpected<void> stagings();
+  PgExpected<void> policy();
 
  private:
   Connection& connection_;
@@ -243,6 +244,17 @@ PgExpected<void> RowWriter::stagings() {
   return unstage.send();
 }
 
+PgExpected<void> RowWriter::policy() {
+  if (!group_.policy) return {};
+  const Policy& policy = *group_.policy;
+  return connection_.queue("set_policy", Params()
+                                             .add(tenant_)
+                                             .add(policy.versions)
+                                             .add(std::int64_t{policy.version_age.count()})
+                                             .add(std::int64_t{policy.version_interval.count()})
+                                             .add(std::int64_t{policy.trash.count()}));
+}
+
 }  // namespace
 
 PgExpected<void> write_rows(Connection& connection, const Group& group, TenantId tenant,
@@ -267,7 +279,8 @@ PgExpected<void> write_rows(Connection& connection, const Group& group, TenantId
   TRY(writer.xattrs());
   TRY(writer.chunk_drops());
   TRY(writer.chunk_puts());
-  return writer.stagings();
+  TRY(writer.stagings());
+  return writer.policy();
 }
 
 }  // namespace tusk::store

@@ -60,6 +60,7 @@ class Salvage {
     common.chunk_shares = group_.chunk_shares;
     common.files_vacated = group_.files_vacated;
     common.folders_vacated = group_.folders_vacated;
+    common.policy = group_.policy;
     TRY(write(common));
     const std::vector<Uuid> owners = all_owners();
     TRY(write_owners(owners));

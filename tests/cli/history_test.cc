@@ -1,6 +1,7 @@
 // The verbs about what was, as a person uses them: log, cat, restore, trash, snapshot, gc.
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -175,6 +176,34 @@ TEST_F(HistoryVerbs, gc_removes_what_is_past_its_time) {
   Sql(mount_->dsn()).run("update tusk.files set deleted_at = deleted_at - interval '31 days'");
   EXPECT_EQ(Json::parse(said({"gc", "--json", mount_->path()})).at("files"), 1);
   EXPECT_EQ(Json::parse(said({"trash", "--json", mount_->path()})).size(), 0u);
+}
+
+TEST_F(HistoryVerbs, a_policy_holds_at_once_and_after_a_remount) {
+  const auto shown = [&] {
+    return Json::parse(said({"policy", "show", "--json", mount_->path()}));
+  };
+  EXPECT_EQ(shown(), Json::parse(R"({"versions": 20, "version_age": 7776000,
+                                     "version_interval": 0, "trash": 2592000})"));
+  put_synced("file", "x");
+  said({"policy", "set", mount_->path(), "trash=0", "versions=3", "version_age=2w"});
+  ASSERT_EQ(::unlink(at("file").c_str()), 0);
+  mount_->remount();
+  const Json expected = Json::parse(R"({"versions": 3, "version_age": 1209600,
+                                        "version_interval": 0, "trash": 0})");
+  EXPECT_EQ(shown(), expected);
+  EXPECT_EQ(Json::parse(said({"trash", "--json", mount_->path()})).size(), 0u);
+  for (const char* wrong : {"versions=many", "versions=-1", "versions=5d", "trash=5y",
+                            "trash=", "colour=red", "trash", "version_age=99999999999999999999"}) {
+    EXPECT_NE(refused({"policy", "set", mount_->path(), wrong}).find("is no setting"),
+              std::string::npos)
+        << wrong;
+  }
+  EXPECT_EQ(shown(), expected);
+  EXPECT_NE(said({"policy", "show", mount_->path()}).find("14d"), std::string::npos);
+  put_synced("other", "x");
+  EXPECT_EQ(errno_of(::setxattr(at("other").c_str(), "user.tusk.policy.trash", "0", 1, 0)),
+            EOPNOTSUPP);
+  refused({"policy", "set", mount_->path()}, 2);
 }
 
 TEST_F(HistoryVerbs, what_cannot_be_is_said_in_one_line) {

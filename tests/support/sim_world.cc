@@ -32,11 +32,11 @@ namespace {
 store::Policy policy_of(std::uint64_t seed) {
   switch (seed % 4) {
     case 0:
-      return {.versions = 0, .trash = false};
+      return {.versions = 0, .trash = std::chrono::seconds(0)};
     case 1:
-      return {.version_interval = std::chrono::nanoseconds(0)};
+      return {.version_interval = std::chrono::seconds(0)};
     case 2:
-      return {.version_interval = std::chrono::milliseconds(50)};
+      return {.version_interval = std::chrono::seconds(1)};
     default:
       return {};
   }

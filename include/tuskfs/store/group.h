@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -101,7 +102,8 @@ struct Group {
   std::vector<ChunkDrop> chunk_drops;
   std::vector<ChunkPut> chunk_puts;
   std::vector<Staging> stagings;
-  Usage usage;  // after this group
+  Usage usage;                   // after this group
+  std::optional<Policy> policy;  // a new one
 };
 
 }  // namespace tusk::store

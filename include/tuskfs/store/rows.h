@@ -81,8 +81,9 @@ struct XattrRow {
 // What history keeps of a tree.
 struct Policy {
   std::int64_t versions = 20;  // overwritten contents of a file; 0: none
-  std::chrono::nanoseconds version_interval = std::chrono::seconds(10);
-  bool trash = true;  // deleted files and folders stay readable for a while
+  std::chrono::seconds version_age = std::chrono::days(90);
+  std::chrono::seconds version_interval{10};           // contents closer together count as one
+  std::chrono::seconds trash = std::chrono::days(30);  // for which deleted things stay; 0: gone
 };
 
 // Maintained with every group, so that statfs never counts rows.

@@ -4,6 +4,7 @@
 #include "core/acl.h"
 #include "core/content_ops.h"
 #include "core/loads.h"
+#include "core/policy.h"
 #include "core/tree.h"
 #include "core/verbs.h"
 
@@ -59,6 +60,19 @@ Attempt<void> set_access_acl(Core& core, const vfs::Call& call, Node& node, Byte
   return {};
 }
 
+// Attributes that nobody stores: what the driver tells of itself, and the tree's policy.
+bool is_virtual(const Core& core, const Node& node, std::string_view name) {
+  return name.starts_with(kPolicyPrefix) || (&node == core.root && name == kStatus);
+}
+
+Attempt<void> set_virtual(Core& core, const vfs::Call& call, const Node& node,
+                          std::string_view name, ByteSpan value) {
+  if (name == kStatus) return error(EPERM);
+  if (&node != core.root) return error(EOPNOTSUPP);
+  if (call.uid != 0 && call.uid != node.meta.uid) return error(EPERM);
+  return set_policy(core, name.substr(kPolicyPrefix.size()), value);
+}
+
 }  // namespace
 
 Attempt<void> setxattr(Core& core, const vfs::Call& call, Ino ino, std::string_view name,
@@ -66,7 +80,7 @@ Attempt<void> setxattr(Core& core, const vfs::Call& call, Ino ino, std::string_v
   ATTEMPT(core.txg.admit(0));
   ATTEMPT_ASSIGN(Node * node, node_with_xattrs(core, ino, name));
   ATTEMPT(check_name(name));
-  if (node == core.root && name == kStatus) return error(EPERM);
+  if (is_virtual(core, *node, name)) return set_virtual(core, call, *node, name, value);
   const bool exists = node->xattrs->values.contains(name);
   if (flags & XATTR_CREATE && exists) return error(EEXIST);
   if (flags & XATTR_REPLACE && !exists) return error(ENODATA);
@@ -83,6 +97,10 @@ Attempt<ByteSpan> getxattr(Core& core, Ino ino, std::string_view name, std::stri
   ATTEMPT_ASSIGN(Node * node, core.node(ino));
   if (node == core.root && name == kStatus && core.status_text) {
     scratch = core.status_text();
+    return bytes_of(scratch);
+  }
+  if (node == core.root && name.starts_with(kPolicyPrefix)) {
+    ATTEMPT_ASSIGN(scratch, policy_value(core, name.substr(kPolicyPrefix.size())));
     return bytes_of(scratch);
   }
   ATTEMPT_ASSIGN(node, node_with_xattrs(core, ino, name));
