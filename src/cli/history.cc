@@ -8,7 +8,7 @@
 #include "cli/past.h"
 #include "cli/report.h"
 #include "cli/secrets.h"
-#include "cli/times.h"
+#include "tuskfs/base/times.h"
 #include "cli/verbs.h"
 
 namespace tusk::cli {

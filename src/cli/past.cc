@@ -13,7 +13,7 @@
 
 #include "cli/asking.h"
 #include "cli/mount_table.h"
-#include "cli/times.h"
+#include "tuskfs/base/times.h"
 #include "tuskfs/base/fd.h"
 
 namespace tusk::cli {
