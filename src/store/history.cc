@@ -182,8 +182,7 @@ Result<void> HistoryImpl::read_chunks(FileId file, const PastVersion& version, c
     const ChunkRange range{first, std::min(first + kChunksAtOnce, end)};
     TRY_ASSIGN(const auto chunks, chunks_of(loader_, content, range));
     for (std::size_t i = 0; i < chunks.size(); i++) {
-      const std::uint64_t offset =
-          (static_cast<std::uint64_t>(first) + i) * kChunkBytes;
+      const std::uint64_t offset = (static_cast<std::uint64_t>(first) + i) * kChunkBytes;
       piece.assign(std::min(kChunkBytes, version.size - offset), 0);
       if (chunks[i]) {
         std::copy_n(chunks[i]->begin(), std::min(chunks[i]->size(), piece.size()), piece.begin());

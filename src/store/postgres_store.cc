@@ -104,11 +104,9 @@ class PostgresStoreImpl final : public PostgresStore, private PastStore {
   }
   void moment_folder(FolderId folder, WallTime at, const std::string& name,
                      Callback<Result<PastItems>> callback) override {
-    load<PastItems>(
-        [folder, at, name](Loader& loader) {
-          return past::moment_folder(loader, folder, at, name);
-        },
-        std::move(callback));
+    load<PastItems>([folder, at, name](
+                        Loader& loader) { return past::moment_folder(loader, folder, at, name); },
+                    std::move(callback));
   }
   void history_folders(const std::vector<PastBound>& folders, const std::string& name,
                        Callback<Result<PastItems>> callback) override {
@@ -130,8 +128,7 @@ class PostgresStoreImpl final : public PostgresStore, private PastStore {
                     std::move(callback));
   }
   void past_path(Uuid id, Callback<Result<std::string>> callback) override {
-    load<std::string>([id](Loader& loader) { return past::path(loader, id); },
-                      std::move(callback));
+    load<std::string>([id](Loader& loader) { return past::path(loader, id); }, std::move(callback));
   }
   void past_xattrs(Uuid owner, Callback<Result<std::vector<XattrRow>>> callback) override {
     load_xattrs(owner, std::move(callback));
@@ -151,8 +148,9 @@ class PostgresStoreImpl final : public PostgresStore, private PastStore {
         std::move(callback));
   }
   void remove_snapshot(const std::string& name, Callback<Result<void>> callback) override {
-    load<void>([this, name](Loader& loader) { return past::remove_snapshot(loader, tenant(), name); },
-               std::move(callback));
+    load<void>(
+        [this, name](Loader& loader) { return past::remove_snapshot(loader, tenant(), name); },
+        std::move(callback));
   }
   void past_inline(const FileRow& row, Callback<Result<SharedBytes>> callback) override {
     load<SharedBytes>([row](Loader& loader) { return past::inline_content(loader, row); },

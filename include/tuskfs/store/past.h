@@ -1,5 +1,5 @@
-// The door to what a tree was, for the tree .tusk. Asynchronous as Store, with its errors; a listing
-// is one statement, so it is of one moment.
+// The door to what a tree was, for the tree .tusk. Asynchronous as Store, with its errors; a
+// listing is one statement, so it is of one moment.
 #pragma once
 
 #include <optional>
