@@ -32,9 +32,11 @@ class HistoryView : public OwnMountTest {
   Path at(const std::string& name) const { return mount_->path() / name; }
   Path past(const std::string& name) const { return mount_->path() / ".tusk" / name; }
   Path history(const std::string& name) const { return past("history/" + name); }
+  // Everything done so far is stored: what comes and goes between two commits leaves no history.
+  void settle() { ASSERT_EQ(::fsync(open_file(mount_->path(), O_RDONLY).get()), 0); }
   void put_synced(const std::string& name, const std::string& bytes) {
     put(at(name), bytes);
-    ASSERT_EQ(::fsync(open_file(mount_->path(), O_RDONLY).get()), 0);
+    settle();
   }
   // The contents of all versions of a file, oldest first.
   std::vector<std::string> contents(const std::string& name) {
@@ -111,6 +113,7 @@ TEST_F(HistoryView, versions_in_chunks_are_read_as_they_were) {
     const Fd fd = open_file(at("large"), O_WRONLY);
     write_at(fd.get(), "edited", 4'000'000);
   }
+  settle();
   std::string edited = first;
   edited.replace(4'000'000, 6, "edited");
   put_synced("large", second);
@@ -176,7 +179,7 @@ TEST_F(HistoryView, files_of_one_name_show_all_their_versions) {
   put_synced("file", "first");
   ASSERT_EQ(::unlink(at("file").c_str()), 0);
   put_synced("file", "second");
-  put(at("new"), "third");
+  put_synced("new", "third");
   std::filesystem::rename(at("new"), at("file"));
   Strings all = contents("file");
   std::ranges::sort(all);
@@ -204,7 +207,7 @@ TEST_F(HistoryView, what_was_deleted_before_its_folder_stays_by_itself) {
   put_synced("folder/early", "early");
   put_synced("folder/late", "late");
   ASSERT_EQ(::unlink(at("folder/early").c_str()), 0);
-  ASSERT_EQ(::fsync(open_file(mount_->path(), O_RDONLY).get()), 0);
+  settle();
   offline(
       "update tusk.files set deleted_at = deleted_at - interval '1 hour' where filename = "
       "'early'");
@@ -308,6 +311,7 @@ TEST_F(HistoryView, hostile_names_are_only_names) {
   make_folder(at("names"));
   for (const std::string& name : names) put(at("names") / name, name);
   put(at("names") / longest, longest);
+  settle();
   const Path before = now();
   const Strings live = names_in(at("names"));
   std::filesystem::remove_all(at("names"));
@@ -319,7 +323,7 @@ TEST_F(HistoryView, hostile_names_are_only_names) {
     EXPECT_EQ(get(trashed("names") / name), name);
     EXPECT_EQ(contents("names/" + name), Strings{name});
   }
-  put(at(longest), "x");
+  put_synced(longest, "x");
   ASSERT_EQ(::unlink(at(longest).c_str()), 0);
   ASSERT_EQ(names_in(past("trash")).size(), 2u);
   for (const std::string& name : names_in(past("trash"))) EXPECT_LE(name.size(), 255u);
@@ -329,6 +333,7 @@ TEST_F(HistoryView, hostile_names_are_only_names) {
 TEST_F(HistoryView, a_walk_of_a_large_past_sees_every_name) {
   make_folder(at("many"));
   for (int i = 0; i < 3000; i++) put(at("many") / std::to_string(i), std::to_string(i));
+  settle();
   const Path before = now();
   std::filesystem::remove_all(at("many"));
   EXPECT_EQ(names_in(before / "many").size(), 3000u);
