@@ -9,8 +9,9 @@ MAY = {
     "vfs": "base",
     "store": "base",
     "core": "base vfs store",
+    "virtual": "base vfs store",
     "fuse": "base vfs",
-    "cli": "base vfs store core fuse",
+    "cli": "base vfs store core virtual fuse",
 }
 # Headers of a library, and the only room that may know it.
 LIBRARIES = {"fuse": r"fuse3?/|fuse_lowlevel|fuse\.h", "store": r"(?:postgresql/)?libpq"}

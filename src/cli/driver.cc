@@ -21,6 +21,7 @@
 #include "tuskfs/core/filesystem.h"
 #include "tuskfs/fuse/session.h"
 #include "tuskfs/store/postgres.h"
+#include "tuskfs/virtual/tree.h"
 
 namespace tusk::cli {
 namespace {
@@ -36,6 +37,7 @@ struct Mounted {
   std::unique_ptr<Reactor> reactor;
   std::unique_ptr<store::PostgresStore> store;
   std::unique_ptr<core::Filesystem> filesystem;
+  std::unique_ptr<vfs::Vfs> shown;  // the filesystem with .tusk
   std::unique_ptr<fuse::Session> session;
 };
 
@@ -81,6 +83,15 @@ fuse::MountOptions fuse_options(const MountRequest& request, const store::Postgr
   return options;
 }
 
+virt::Setup virtual_setup(const MountRequest& request, core::Filesystem& filesystem,
+                          const store::FolderRow& root) {
+  return {
+      .root = root,
+      .commit = [&filesystem](vfs::Reply<void> reply) { filesystem.commit_all(std::move(reply)); },
+      .sync = [&filesystem](vfs::Reply<void> reply) { filesystem.sync_all(std::move(reply)); },
+      .patience = request.db_timeout};
+}
+
 Result<Mounted> set_up(const MountRequest& request) {
   Mounted mounted;
   TRY_ASSIGN(mounted.database, open_database(request.source));
@@ -95,8 +106,11 @@ Result<Mounted> set_up(const MountRequest& request) {
       [&filesystem = *mounted.filesystem, &store = *mounted.store, facts = facts_of(request)] {
         return status_text(facts, filesystem.status(), store.state());
       });
+  mounted.shown = virt::with_dot_tusk(
+      *mounted.filesystem, *mounted.reactor, mounted.store->past(),
+      virtual_setup(request, *mounted.filesystem, mounted.store->attached().root));
   TRY_ASSIGN(mounted.session, fuse::Session::mount(fuse_options(request, *mounted.store),
-                                                   *mounted.reactor, *mounted.filesystem));
+                                                   *mounted.reactor, *mounted.shown));
   return mounted;
 }
 

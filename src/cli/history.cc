@@ -8,8 +8,8 @@
 #include "cli/past.h"
 #include "cli/report.h"
 #include "cli/secrets.h"
-#include "cli/times.h"
 #include "cli/verbs.h"
+#include "tuskfs/base/times.h"
 
 namespace tusk::cli {
 namespace {

@@ -13,8 +13,8 @@
 
 #include "cli/asking.h"
 #include "cli/mount_table.h"
-#include "cli/times.h"
 #include "tuskfs/base/fd.h"
+#include "tuskfs/base/times.h"
 
 namespace tusk::cli {
 namespace {

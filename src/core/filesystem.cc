@@ -179,6 +179,11 @@ class CoreFilesystem final : public Filesystem {
             .last_error = facts.last_error};
   }
   void sync_all(Reply<void> reply) override { sync(Call{}, std::move(reply)); }
+  void commit_all(Reply<void> reply) override {
+    run(Call{}, std::move(reply), [this, target = std::optional<GroupNo>()]() mutable {
+      return core::commit_all(core_, target);
+    });
+  }
   void set_status_text(std::function<std::string()> text) override {
     core_.status_text = std::move(text);
   }

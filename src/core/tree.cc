@@ -8,7 +8,7 @@
 #include "core/acl.h"
 #include "core/content_ops.h"
 #include "core/loads.h"
-#include "core/utf8.h"
+#include "tuskfs/base/utf8.h"
 
 namespace tusk::core {
 namespace {

@@ -42,6 +42,7 @@ void release(Core&, Handle);
 // `target`: the group to wait for, found at the first attempt.
 Attempt<void> fsync(Core&, Ino, std::optional<GroupNo>& target);
 Attempt<void> sync_all(Core&, std::optional<GroupNo>& target);
+Attempt<void> commit_all(Core&, std::optional<GroupNo>& target);
 
 Attempt<vfs::Opened> opendir(Core&, Ino);
 Attempt<std::vector<vfs::DirEntry>> readdir(Core&, Ino, std::uint64_t offset, std::size_t limit,

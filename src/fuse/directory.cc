@@ -18,7 +18,7 @@ void opendir(fuse_req_t req, fuse_ino_t ino, fuse_file_info* fi) {
         reply_with<vfs::Opened>(req, [req, ino, info = *fi](const vfs::Opened& opened) mutable {
           vfs::Vfs& owner = bridge_of(req).vfs;
           info.fh = static_cast<std::uint64_t>(opened.handle);
-          info.cache_readdir = info.keep_cache = 1;
+          info.cache_readdir = info.keep_cache = opened.lasting;
           if (fuse_reply_open(req, &info) != 0) {
             owner.releasedir(to_ino(ino), opened.handle);
           }

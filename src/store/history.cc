@@ -5,6 +5,7 @@
 
 #include "connection.h"
 #include "loader.h"
+#include "past_content.h"
 #include "session.h"
 #include "sqlstate.h"
 
@@ -151,7 +152,6 @@ class HistoryImpl final : public History {
     return Params().add(std::string_view(tenant_)).add(std::string_view(name));
   }
 
-  Result<void> read_inline(FileId file, const PastVersion& version, const Sink& sink);
   Result<void> read_chunks(FileId file, const PastVersion& version, const Sink& sink);
 
   std::unique_ptr<ConnectionContext> context_;
@@ -161,49 +161,31 @@ class HistoryImpl final : public History {
   const TenantId tenant_id_;
 };
 
-Result<void> damaged(FileId file, const PastVersion& version, const char* how) {
-  return fail(EIO, "version " + std::to_string(version.version) + " of file " + file.uuid.text() +
-                       " is damaged: " + how);
+VersionContent content_of(FileId file, const PastVersion& version) {
+  return {file, version.version, version.size, version.holes, version.checksum};
 }
 
 Result<void> HistoryImpl::read(FileId file, const PastVersion& version, const Sink& sink) {
-  if (version.form == Form::inline_data) return read_inline(file, version, sink);
+  if (version.form == Form::inline_data) {
+    TRY_ASSIGN(const SharedBytes data, inline_content_of(loader_, content_of(file, version)));
+    return sink(*data);
+  }
   return read_chunks(file, version, sink);
 }
 
-Result<void> HistoryImpl::read_inline(FileId file, const PastVersion& version, const Sink& sink) {
-  TRY_ASSIGN(const PgResult found, ask("inline_version", Params().add(file).add(version.version)));
-  if (found.rows() == 0 || found.row(0).is_null(0)) {
-    return fail(ENOENT, "version " + std::to_string(version.version) + " has just been purged");
-  }
-  const ByteSpan data = found.row(0).bytes(0);
-  if (data.size() != version.size) return damaged(file, version, "its size is another one");
-  if (version.checksum && checksum_of(data) != *version.checksum)
-    return damaged(file, version, "it does not match its checksum");
-  return sink(data);
-}
-
 Result<void> HistoryImpl::read_chunks(FileId file, const PastVersion& version, const Sink& sink) {
+  const VersionContent content = content_of(file, version);
   const std::int64_t end =
       static_cast<std::int64_t>((version.size + kChunkBytes - 1) / kChunkBytes);
-  const auto is_hole = [&](std::int64_t chunk) {
-    return std::ranges::any_of(version.holes, [chunk](const ChunkRange& hole) {
-      return chunk >= hole.first && chunk < hole.last;
-    });
-  };
   Buffer piece;
   for (std::int64_t first = 0; first < end; first += kChunksAtOnce) {
     const ChunkRange range{first, std::min(first + kChunksAtOnce, end)};
-    TRY_ASSIGN(const std::vector<Chunk> chunks, loader_.chunks({file, range, version.version}));
-    auto next = chunks.begin();
-    for (std::int64_t number = range.first; number < range.last; number++) {
-      while (next != chunks.end() && next->number < number) ++next;
-      const bool found = next != chunks.end() && next->number == number && !is_hole(number);
-      if (!found && !is_hole(number)) return damaged(file, version, "a chunk is missing");
-      const std::uint64_t offset = static_cast<std::uint64_t>(number) * kChunkBytes;
+    TRY_ASSIGN(const auto chunks, chunks_of(loader_, content, range));
+    for (std::size_t i = 0; i < chunks.size(); i++) {
+      const std::uint64_t offset = (static_cast<std::uint64_t>(first) + i) * kChunkBytes;
       piece.assign(std::min(kChunkBytes, version.size - offset), 0);
-      if (found) {
-        std::copy_n(next->data->begin(), std::min(next->data->size(), piece.size()), piece.begin());
+      if (chunks[i]) {
+        std::copy_n(chunks[i]->begin(), std::min(chunks[i]->size(), piece.size()), piece.begin());
       }
       TRY(sink(piece));
     }

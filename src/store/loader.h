@@ -20,13 +20,14 @@ class Loader {
   Result<std::vector<XattrRow>> xattrs(Uuid owner);
   Result<std::vector<LinkRow>> links(FileId file);
 
- private:
   struct Query {
     std::string_view statement;
     const Params& params;
   };
   // One round trip for all of them.
   Result<std::vector<PgResult>> ask(std::initializer_list<Query> queries);
+
+ private:
   PgExpected<std::vector<PgResult>> try_ask(std::initializer_list<Query> queries);
 
   ConnectionContext& context_;

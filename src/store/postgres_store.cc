@@ -8,6 +8,7 @@
 #include "committer.h"
 #include "janitor.h"
 #include "loader.h"
+#include "past_loader.h"
 #include "session.h"
 #include "sqlstate.h"
 #include "tuskfs/base/log.h"
@@ -33,7 +34,7 @@ Result<T> guarded(std::move_only_function<Result<T>()> call) {
   }
 }
 
-class PostgresStoreImpl final : public PostgresStore {
+class PostgresStoreImpl final : public PostgresStore, private PastStore {
  public:
   PostgresStoreImpl(Executor& executor, std::unique_ptr<ConnectionContext> context,
                     std::unique_ptr<Connection> connection, Lease lease, int schema_version)
@@ -94,6 +95,74 @@ class PostgresStoreImpl final : public PostgresStore {
     reply(std::move(*answer), CommitResult{CommitState::retry, {EIO, "too many groups wait", {}}});
   }
 
+  PastStore& past() override { return *this; }
+
+  void past_root(WallTime at, Callback<Result<std::optional<FolderRow>>> callback) override {
+    load<std::optional<FolderRow>>(
+        [this, at](Loader& loader) { return past::root(loader, tenant(), at); },
+        std::move(callback));
+  }
+  void moment_folder(FolderId folder, WallTime at, const std::string& name,
+                     Callback<Result<PastItems>> callback) override {
+    load<PastItems>([folder, at, name](
+                        Loader& loader) { return past::moment_folder(loader, folder, at, name); },
+                    std::move(callback));
+  }
+  void history_folders(const std::vector<PastBound>& folders, const std::string& name,
+                       Callback<Result<PastItems>> callback) override {
+    load<PastItems>(
+        [folders, name](Loader& loader) { return past::history_folders(loader, folders, name); },
+        std::move(callback));
+  }
+  void history_versions(const std::vector<PastBound>& files,
+                        Callback<Result<PastItems>> callback) override {
+    load<PastItems>([files](Loader& loader) { return past::history_versions(loader, files); },
+                    std::move(callback));
+  }
+  void trash_tops(Callback<Result<PastItems>> callback) override {
+    load<PastItems>([this](Loader& loader) { return past::trash_tops(loader, tenant()); },
+                    std::move(callback));
+  }
+  void trash_folder(FolderId folder, Callback<Result<PastItems>> callback) override {
+    load<PastItems>([folder](Loader& loader) { return past::trash_folder(loader, folder); },
+                    std::move(callback));
+  }
+  void past_path(Uuid id, Callback<Result<std::string>> callback) override {
+    load<std::string>([id](Loader& loader) { return past::path(loader, id); }, std::move(callback));
+  }
+  void past_xattrs(Uuid owner, Callback<Result<std::vector<XattrRow>>> callback) override {
+    load_xattrs(owner, std::move(callback));
+  }
+  void snapshots(const std::string& name,
+                 Callback<Result<std::vector<Snapshot>>> callback) override {
+    load<std::vector<Snapshot>>(
+        [this, name](Loader& loader) { return past::snapshots(loader, tenant(), name); },
+        std::move(callback));
+  }
+  void take_snapshot(const std::string& name, WallTime at,
+                     Callback<Result<void>> callback) override {
+    load<void>(
+        [this, name, at](Loader& loader) {
+          return past::take_snapshot(loader, tenant(), {name, at});
+        },
+        std::move(callback));
+  }
+  void remove_snapshot(const std::string& name, Callback<Result<void>> callback) override {
+    load<void>(
+        [this, name](Loader& loader) { return past::remove_snapshot(loader, tenant(), name); },
+        std::move(callback));
+  }
+  void past_inline(const FileRow& row, Callback<Result<SharedBytes>> callback) override {
+    load<SharedBytes>([row](Loader& loader) { return past::inline_content(loader, row); },
+                      std::move(callback));
+  }
+  void past_chunks(const FileRow& row, ChunkRange range,
+                   Callback<Result<std::vector<SharedBytes>>> callback) override {
+    load<std::vector<SharedBytes>>(
+        [row, range](Loader& loader) { return past::chunks(loader, row, range); },
+        std::move(callback));
+  }
+
   const Attached& attached() const override { return lease_.attached; }
 
   State state() const override {
@@ -103,6 +172,8 @@ class PostgresStoreImpl final : public PostgresStore {
 
  private:
   struct Nothing {};
+
+  TenantId tenant() const { return lease_.attached.tenant; }
 
   template <class T>
   void reply(Callback<T> callback, T value) {

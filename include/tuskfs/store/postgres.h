@@ -8,6 +8,7 @@
 
 #include "tuskfs/base/executor.h"
 #include "tuskfs/base/result.h"
+#include "tuskfs/store/past.h"
 #include "tuskfs/store/store.h"
 
 namespace tusk::store {
@@ -32,6 +33,8 @@ class PostgresStore : public Store {
   static Result<std::unique_ptr<PostgresStore>> attach(const PostgresOptions&, Executor&);
 
   virtual const Attached& attached() const = 0;
+  // Over the connections that read.
+  virtual PastStore& past() = 0;
 
   // Facts for `status`; any thread.
   struct State {

@@ -55,6 +55,7 @@ struct Attr {
   std::uint64_t size = 0;
   std::uint64_t blocks = 0;  // of 512 bytes; holes are not counted
   WallTime atime{}, mtime{}, ctime{};
+  bool lasting = true;  // false: may be another one soon, without a word to the kernel
 };
 
 // What setattr changes; what is empty stays. A time of "now" is given as kNow.
@@ -75,6 +76,7 @@ struct Entry {
 
 struct Opened {
   Handle handle{};
+  bool lasting = true;  // of a folder: the kernel may keep its listing
 };
 struct Created {
   Entry entry;

@@ -32,4 +32,11 @@ Attempt<void> sync_all(Core& core, std::optional<GroupNo>& target) {
   return wait_durable(core, *target);
 }
 
+Attempt<void> commit_all(Core& core, std::optional<GroupNo>& target) {
+  if (!target) target = core.txg.last_changed();
+  if (core.txg.is_committed(*target)) return {};
+  if (core.txg.fenced()) return error(EIO);
+  return wait_on(core.txg.want_commit());
+}
+
 }  // namespace tusk::core

@@ -1,4 +1,4 @@
-#include "cli/times.h"
+#include "tuskfs/base/times.h"
 
 #include <fmt/format.h>
 #include <time.h>
@@ -6,10 +6,12 @@
 #include <cerrno>
 #include <regex>
 
-namespace tusk::cli {
+namespace tusk {
 namespace {
 
 constexpr std::int64_t kSecond = 1'000'000'000;
+// The whole years that 64 bits of nanoseconds hold.
+constexpr int kFirstYear = 1678, kLastYear = 2261;
 
 int number(const std::ssub_match& part) { return part.matched ? std::stoi(part.str()) : 0; }
 
@@ -40,6 +42,7 @@ Result<WallTime> parse_time(const std::string& text) {
   };
   if (!std::regex_match(text, m, kForm)) return no_time();
   std::tm parts{};
+  if (number(m[1]) < kFirstYear || number(m[1]) > kLastYear) return no_time();
   parts.tm_year = number(m[1]) - 1900;
   parts.tm_mon = number(m[2]) - 1;
   parts.tm_mday = number(m[3]);
@@ -65,4 +68,4 @@ std::string time_text(WallTime time) {
                      time.ns % kSecond / 1'000'000);
 }
 
-}  // namespace tusk::cli
+}  // namespace tusk

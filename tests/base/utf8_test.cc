@@ -1,8 +1,8 @@
-#include "core/utf8.h"
+#include "tuskfs/base/utf8.h"
 
 #include <gtest/gtest.h>
 
-namespace tusk::core {
+namespace tusk {
 namespace {
 
 TEST(Utf8, accepts_every_length_of_sequence) {
@@ -22,4 +22,4 @@ TEST(Utf8, refuses_what_postgresql_would_refuse) {
 }
 
 }  // namespace
-}  // namespace tusk::core
+}  // namespace tusk

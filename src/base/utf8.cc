@@ -1,8 +1,8 @@
-#include "core/utf8.h"
+#include "tuskfs/base/utf8.h"
 
 #include <cstdint>
 
-namespace tusk::core {
+namespace tusk {
 namespace {
 
 // Bytes of the sequence that `text` starts with; 0 if there is none.
@@ -33,4 +33,4 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
-}  // namespace tusk::core
+}  // namespace tusk

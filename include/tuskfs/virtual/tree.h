@@ -1,0 +1,27 @@
+// The tree .tusk at a mount's root: what the tree was, read-only. `.tusk` can be looked up but is
+// in no listing, so that a copy of the root does not meet it.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+
+#include "tuskfs/base/executor.h"
+#include "tuskfs/store/past.h"
+#include "tuskfs/vfs/vfs.h"
+
+namespace tusk::virt {
+
+struct Setup {
+  store::FolderRow root;  // of the tree; its owner may take snapshots
+  // Called before the database is asked: answers once what has been published is committed.
+  std::function<void(vfs::Reply<void>)> commit;
+  // Called before a snapshot is taken: answers once everything done so far is committed.
+  std::function<void(vfs::Reply<void>)> sync;
+  std::chrono::nanoseconds patience = std::chrono::seconds(60);  // with a database that is away
+};
+
+// `core` with .tusk in it. Everything given must outlive what is returned.
+std::unique_ptr<vfs::Vfs> with_dot_tusk(vfs::Vfs& core, Executor&, store::PastStore&, Setup);
+
+}  // namespace tusk::virt

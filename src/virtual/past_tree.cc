@@ -1,0 +1,270 @@
+#include "virtual/past_tree.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "tuskfs/base/utf8.h"
+#include "virtual/names.h"
+
+namespace tusk::virt {
+namespace {
+
+using vfs::Outcome;
+using vfs::Reply;
+
+// As long as the kernel believes an entry: a walk that asks name by name asks the database once.
+constexpr auto kFresh = std::chrono::seconds(1);
+// Offsets of a listing: 1 after ".", 2 after "..", then 3 + the item's position.
+constexpr std::uint64_t kDots = 2;
+
+Item top_item(const Setup& setup) {
+  store::Meta meta = setup.root.meta;
+  meta.mode = S_IFDIR | 0555;
+  return folder_item(".tusk", Top{}, meta);
+}
+
+int wrong_name(std::string_view name) {
+  if (name.size() > kNameMax) return ENAMETOOLONG;
+  return is_utf8(name) ? 0 : EILSEQ;
+}
+
+bool is_regular(const Node& node) {
+  const auto* file = std::get_if<File>(&node.item.what);
+  return file != nullptr && S_ISREG(file->row.meta.mode);
+}
+
+}  // namespace
+
+PastTree::PastTree(Executor& executor, store::PastStore& store, const Setup& setup)
+    : executor_(executor),
+      store_(store),
+      setup_(setup),
+      asker_(executor, setup),
+      places_(executor, store, setup, asker_),
+      table_(top_item(setup)) {}
+
+vfs::Entry PastTree::top() {
+  const Node& node = *table_.find(kDotTuskIno);
+  vfs::Attr attr = node.item.attr;
+  attr.ino = node.ino;
+  return {attr};
+}
+
+SharedListing PastTree::fresh_listing(const Node& node) const {
+  return executor_.now() - node.listed_at <= kFresh ? node.listing : nullptr;
+}
+
+void PastTree::keep_listing(Ino ino, SharedListing listing) {
+  Node* node = table_.find(ino);
+  if (!node) return;
+  node->listing = std::move(listing);
+  node->listed_at = executor_.now();
+  executor_.after(kFresh, [this, ino, at = node->listed_at] { drop_listing(ino, at); });
+}
+
+void PastTree::drop_listing(Ino ino, MonotonicTime listed_at) {
+  Node* node = table_.find(ino);
+  if (node && node->listed_at <= listed_at) node->listing = nullptr;
+}
+
+vfs::Entry PastTree::enter(Ino parent, const Item& item) {
+  const Node& node = table_.add(parent, item);
+  vfs::Attr attr = node.item.attr;
+  attr.ino = node.ino;
+  return {attr};
+}
+
+void PastTree::finish_lookup(Ino parent, const Listing& listing, std::string_view name,
+                             Reply<vfs::Entry>& reply) {
+  const Item* item = find_item(listing, name);
+  if (!item) return reply(vfs::error(ENOENT));
+  if (item->damaged) return reply(vfs::error(EIO));
+  reply(enter(parent, *item));
+}
+
+void PastTree::lookup(const vfs::Call& call, Ino parent, std::string_view name,
+                      Reply<vfs::Entry> reply) {
+  const Node* node = table_.find(parent);
+  if (!node) return reply(vfs::error(ESTALE));
+  if (const int code = wrong_name(name)) return reply(vfs::error(code));
+  if (const SharedListing listing = fresh_listing(*node))
+    return finish_lookup(parent, *listing, name, reply);
+  auto held = waiting_.hold(call, std::move(reply));
+  places_.list(node->item.what, std::string(name),
+               [this, call, parent, wanted = std::string(name),
+                held = std::move(held)](Outcome<Listing> listing) mutable {
+                 if (!waiting_.waits(call)) return;
+                 if (!listing) return held(std::unexpected(listing.error()));
+                 finish_lookup(parent, *listing, wanted, held);
+               });
+}
+
+void PastTree::getattr(const vfs::Call&, Ino ino, Reply<vfs::Attr> reply) {
+  const Node* node = table_.find(ino);
+  if (!node) return reply(vfs::error(ESTALE));
+  vfs::Attr attr = node->item.attr;
+  attr.ino = ino;
+  reply(attr);
+}
+
+void PastTree::readlink(const vfs::Call& call, Ino ino, Reply<std::string_view> reply) {
+  const Node* node = table_.find(ino);
+  const auto* file = node ? std::get_if<File>(&node->item.what) : nullptr;
+  if (!file || !S_ISLNK(file->row.meta.mode)) return reply(vfs::error(EINVAL));
+  const auto reader = std::make_shared<Reader>(store_, asker_, file->row);
+  reader->whole([held = waiting_.hold(call, std::move(reply))](Outcome<ByteSpan> target) mutable {
+    if (!target) return held(std::unexpected(target.error()));
+    held(std::string_view(reinterpret_cast<const char*>(target->data()), target->size()));
+  });
+}
+
+bool PastTree::is_snapshots(Ino ino) {
+  const Node* node = table_.find(ino);
+  return node && std::holds_alternative<Snapshots>(node->item.what);
+}
+
+// Everything done up to now belongs to it, so that is committed first.
+void PastTree::take_snapshot(const std::string& name, Reply<void> done) {
+  setup_.sync([this, name, done = std::move(done)](Outcome<void> synced) mutable {
+    if (!synced) return done(std::move(synced));
+    asker_.ask<void>([this, name, at = executor_.wall_now()](
+                         auto callback) { store_.take_snapshot(name, at, std::move(callback)); },
+                     std::move(done));
+  });
+}
+
+void PastTree::mkdir(const vfs::Call& call, Ino parent, std::string_view name, mode_t mode,
+                     Reply<vfs::Entry> reply) {
+  if (!is_snapshots(parent)) return ReadOnly::mkdir(call, parent, name, mode, std::move(reply));
+  if (const int code = wrong_name(name)) return reply(vfs::error(code));
+  if (!is_name(name)) return reply(vfs::error(EINVAL));
+  auto held = waiting_.hold(call, std::move(reply));
+  take_snapshot(std::string(name), [this, call, parent, wanted = std::string(name),
+                                    held = std::move(held)](Outcome<void> taken) mutable {
+    drop_listing(parent, executor_.now());
+    if (!taken) return held(std::unexpected(taken.error()));
+    Node* node = table_.find(parent);
+    if (!node || !waiting_.waits(call)) return;
+    places_.list(
+        node->item.what, wanted,
+        [this, call, parent, wanted, held = std::move(held)](Outcome<Listing> listing) mutable {
+          if (!waiting_.waits(call)) return;
+          if (!listing) return held(std::unexpected(listing.error()));
+          finish_lookup(parent, *listing, wanted, held);
+        });
+  });
+}
+
+void PastTree::rmdir(const vfs::Call& call, Ino parent, std::string_view name, Reply<void> reply) {
+  if (!is_snapshots(parent)) return unlink(call, parent, name, std::move(reply));
+  asker_.ask<void>(
+      [this, wanted = std::string(name)](auto callback) {
+        store_.remove_snapshot(wanted, std::move(callback));
+      },
+      [this, parent, held = waiting_.hold(call, std::move(reply))](Outcome<void> removed) mutable {
+        drop_listing(parent, executor_.now());
+        held(std::move(removed));
+      });
+}
+
+void PastTree::unlink(const vfs::Call&, Ino, std::string_view, Reply<void> reply) {
+  reply(vfs::error(EROFS));
+}
+
+void PastTree::rename(const vfs::Call&, Ino, std::string_view, Ino, std::string_view, unsigned,
+                      Reply<void> reply) {
+  reply(vfs::error(EROFS));
+}
+
+void PastTree::open(const vfs::Call&, Ino ino, int flags, Reply<vfs::Opened> reply) {
+  const Node* node = table_.find(ino);
+  if (!node || !is_regular(*node)) return reply(vfs::error(node ? EINVAL : ESTALE));
+  if ((flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC) return reply(vfs::error(EROFS));
+  const std::uint64_t handle = next_handle();
+  const store::FileRow& row = std::get<File>(node->item.what).row;
+  files_.emplace(handle, std::make_shared<Reader>(store_, asker_, row));
+  reply(vfs::Opened{Handle{handle}});
+}
+
+void PastTree::read(const vfs::Call& call, Ino, Handle handle, std::uint64_t offset,
+                    std::size_t size, Reply<vfs::Content> reply) {
+  const auto file = files_.find(static_cast<std::uint64_t>(handle));
+  if (file == files_.end()) return reply(vfs::error(EBADF));
+  file->second->read(offset, size, waiting_.hold(call, std::move(reply)));
+}
+
+void PastTree::release(Ino, Handle handle) { files_.erase(static_cast<std::uint64_t>(handle)); }
+
+void PastTree::lseek(const vfs::Call&, Ino ino, std::uint64_t offset, int whence,
+                     Reply<std::uint64_t> reply) {
+  const Node* node = table_.find(ino);
+  if (!node || !is_regular(*node)) return reply(vfs::error(EINVAL));
+  if (whence != SEEK_DATA && whence != SEEK_HOLE) return reply(vfs::error(EINVAL));
+  const store::FileRow& row = std::get<File>(node->item.what).row;
+  if (offset >= row.size) return reply(vfs::error(ENXIO));
+  for (const store::ChunkRange& hole : row.holes) {
+    const auto first = static_cast<std::uint64_t>(hole.first) * store::kChunkBytes;
+    const auto last = static_cast<std::uint64_t>(hole.last) * store::kChunkBytes;
+    if (offset >= last) continue;
+    if (whence == SEEK_HOLE) return reply(std::min(row.size, std::max(offset, first)));
+    if (offset < first) break;
+    if (last >= row.size) return reply(vfs::error(ENXIO));
+    offset = last;
+  }
+  reply(whence == SEEK_HOLE ? row.size : offset);
+}
+
+void PastTree::opendir(const vfs::Call& call, Ino ino, Reply<vfs::Opened> reply) {
+  const Node* node = table_.find(ino);
+  if (!node) return reply(vfs::error(ESTALE));
+  auto held = waiting_.hold(call, std::move(reply));
+  places_.list(node->item.what, "",
+               [this, call, ino, held = std::move(held)](Outcome<Listing> listing) mutable {
+                 if (!waiting_.waits(call)) return;
+                 if (!listing) return held(std::unexpected(listing.error()));
+                 const auto shared = std::make_shared<const Listing>(std::move(*listing));
+                 const Node* folder = table_.find(ino);
+                 // Any time can be looked up, though none is listed.
+                 if (folder && !std::holds_alternative<Times>(folder->item.what))
+                   keep_listing(ino, shared);
+                 const std::uint64_t handle = next_handle();
+                 folders_.emplace(handle, shared);
+                 held(vfs::Opened{.handle = Handle{handle}, .lasting = false});
+               });
+}
+
+vfs::DirEntry PastTree::dir_entry(const Node& folder, const Item& item, std::uint64_t next,
+                                  bool plus) {
+  const bool counted = plus && !item.damaged;
+  vfs::DirEntry entry{item.name, next, item.attr, counted};
+  entry.attr.ino = counted ? table_.add(folder.ino, item).ino : table_.number_of(folder.ino, item);
+  return entry;
+}
+
+void PastTree::readdir(const vfs::Call&, Ino ino, Handle handle, std::uint64_t offset,
+                       std::size_t limit, bool plus, Reply<std::vector<vfs::DirEntry>> reply) {
+  const Node* folder = table_.find(ino);
+  const auto open = folders_.find(static_cast<std::uint64_t>(handle));
+  if (!folder || open == folders_.end()) return reply(vfs::error(EBADF));
+  const SharedListing listing = open->second;
+  std::vector<vfs::DirEntry> out;
+  const auto dot = [&](std::string_view name, std::uint64_t next, Ino number) {
+    out.push_back({name, next, {.ino = number, .mode = S_IFDIR, .lasting = false}, false});
+  };
+  if (offset == 0) dot(".", 1, ino);
+  if (offset <= 1) dot("..", kDots, folder->parent);
+  for (std::size_t at = offset > kDots ? offset - kDots : 0;
+       at < listing->size() && out.size() < limit; at++) {
+    out.push_back(dir_entry(*folder, (*listing)[at], at + 1 + kDots, plus));
+  }
+  reply(std::move(out));
+}
+
+void PastTree::releasedir(Ino, Handle handle) {
+  folders_.erase(static_cast<std::uint64_t>(handle));
+}
+
+}  // namespace tusk::virt

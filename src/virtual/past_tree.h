@@ -1,0 +1,76 @@
+// The Vfs of .tusk itself.
+#pragma once
+
+#include "virtual/places.h"
+#include "virtual/read_only.h"
+#include "virtual/reader.h"
+#include "virtual/table.h"
+
+namespace tusk::virt {
+
+class PastTree final : public ReadOnly {
+ public:
+  PastTree(Executor& executor, store::PastStore& store, const Setup& setup);
+
+  // .tusk, with a lookup counted.
+  vfs::Entry top();
+
+  void lookup(const vfs::Call&, Ino parent, std::string_view name, vfs::Reply<vfs::Entry>) override;
+  void forget(Ino ino, std::uint64_t count) override { table_.forget(ino, count); }
+  void getattr(const vfs::Call&, Ino, vfs::Reply<vfs::Attr>) override;
+  void readlink(const vfs::Call&, Ino, vfs::Reply<std::string_view>) override;
+
+  // Take and remove snapshots.
+  void mkdir(const vfs::Call&, Ino parent, std::string_view name, mode_t,
+             vfs::Reply<vfs::Entry>) override;
+  void rmdir(const vfs::Call&, Ino parent, std::string_view name, vfs::Reply<void>) override;
+  // What the trash allows: nothing, but this is the place.
+  void unlink(const vfs::Call&, Ino parent, std::string_view name, vfs::Reply<void>) override;
+  void rename(const vfs::Call&, Ino parent, std::string_view name, Ino new_parent,
+              std::string_view new_name, unsigned flags, vfs::Reply<void>) override;
+
+  void open(const vfs::Call&, Ino, int flags, vfs::Reply<vfs::Opened>) override;
+  void read(const vfs::Call&, Ino, Handle, std::uint64_t offset, std::size_t size,
+            vfs::Reply<vfs::Content>) override;
+  void release(Ino, Handle handle) override;
+  void lseek(const vfs::Call&, Ino, std::uint64_t offset, int whence,
+             vfs::Reply<std::uint64_t>) override;
+
+  void opendir(const vfs::Call&, Ino, vfs::Reply<vfs::Opened>) override;
+  void readdir(const vfs::Call&, Ino, Handle, std::uint64_t offset, std::size_t limit, bool plus,
+               vfs::Reply<std::vector<vfs::DirEntry>>) override;
+  void releasedir(Ino, Handle handle) override;
+
+  // The combining Vfs passes it to the tree.
+  void statfs(const vfs::Call&, vfs::Reply<vfs::Statfs> r) override { r(vfs::error(ENOSYS)); }
+
+  void getxattr(const vfs::Call&, Ino, std::string_view name, vfs::Reply<ByteSpan>) override;
+  void listxattr(const vfs::Call&, Ino, vfs::Reply<std::string_view>) override;
+
+  void interrupt(std::uint64_t token) override { waiting_.interrupt(token); }
+
+ private:
+  SharedListing fresh_listing(const Node& node) const;
+  void keep_listing(Ino ino, SharedListing listing);
+  void drop_listing(Ino ino, MonotonicTime listed_at);
+  void finish_lookup(Ino parent, const Listing& listing, std::string_view name,
+                     vfs::Reply<vfs::Entry>& reply);
+  vfs::Entry enter(Ino parent, const Item& item);
+  bool is_snapshots(Ino ino);
+  void take_snapshot(const std::string& name, vfs::Reply<void> done);
+  vfs::DirEntry dir_entry(const Node& folder, const Item& item, std::uint64_t next, bool plus);
+  std::uint64_t next_handle() { return ++last_handle_; }
+
+  Executor& executor_;
+  store::PastStore& store_;
+  const Setup& setup_;
+  Asker asker_;
+  Places places_;
+  Table table_;
+  Waiting waiting_;
+  std::unordered_map<std::uint64_t, std::shared_ptr<Reader>> files_;
+  std::unordered_map<std::uint64_t, SharedListing> folders_;
+  std::uint64_t last_handle_ = 0;
+};
+
+}  // namespace tusk::virt

@@ -1,0 +1,70 @@
+// A Vfs in which nothing can be changed.
+#pragma once
+
+#include <cerrno>
+
+#include "tuskfs/vfs/vfs.h"
+
+namespace tusk::virt {
+
+class ReadOnly : public vfs::Vfs {
+ public:
+  void setattr(const vfs::Call&, Ino, const vfs::AttrChange&, vfs::Reply<vfs::Attr> r) override {
+    r(vfs::error(EROFS));
+  }
+  void mknod(const vfs::Call&, Ino, std::string_view, mode_t, dev_t,
+             vfs::Reply<vfs::Entry> r) override {
+    r(vfs::error(EROFS));
+  }
+  void mkdir(const vfs::Call&, Ino, std::string_view, mode_t, vfs::Reply<vfs::Entry> r) override {
+    r(vfs::error(EROFS));
+  }
+  void symlink(const vfs::Call&, Ino, std::string_view, std::string_view,
+               vfs::Reply<vfs::Entry> r) override {
+    r(vfs::error(EROFS));
+  }
+  void unlink(const vfs::Call&, Ino, std::string_view, vfs::Reply<void> r) override {
+    r(vfs::error(EROFS));
+  }
+  void rmdir(const vfs::Call&, Ino, std::string_view, vfs::Reply<void> r) override {
+    r(vfs::error(EROFS));
+  }
+  void rename(const vfs::Call&, Ino, std::string_view, Ino, std::string_view, unsigned,
+              vfs::Reply<void> r) override {
+    r(vfs::error(EROFS));
+  }
+  void link(const vfs::Call&, Ino, Ino, std::string_view, vfs::Reply<vfs::Entry> r) override {
+    r(vfs::error(EROFS));
+  }
+  void create(const vfs::Call&, Ino, std::string_view, mode_t, int,
+              vfs::Reply<vfs::Created> r) override {
+    r(vfs::error(EROFS));
+  }
+  void write(const vfs::Call&, Ino, Handle, std::uint64_t, ByteSpan,
+             vfs::Reply<std::size_t> r) override {
+    r(vfs::error(EROFS));
+  }
+  void setxattr(const vfs::Call&, Ino, std::string_view, ByteSpan, int,
+                vfs::Reply<void> r) override {
+    r(vfs::error(EROFS));
+  }
+  void removexattr(const vfs::Call&, Ino, std::string_view, vfs::Reply<void> r) override {
+    r(vfs::error(EROFS));
+  }
+  void fallocate(const vfs::Call&, Ino, Handle, int, std::uint64_t, std::uint64_t,
+                 vfs::Reply<void> r) override {
+    r(vfs::error(EROFS));
+  }
+  void copy_file_range(const vfs::Call&, const vfs::CopyRange&,
+                       vfs::Reply<std::size_t> r) override {
+    r(vfs::error(EROFS));
+  }
+
+  // There is nothing to write back.
+  void flush(const vfs::Call&, Ino, Handle, vfs::Reply<void> r) override { r({}); }
+  void fsync(const vfs::Call&, Ino, Handle, vfs::Reply<void> r) override { r({}); }
+  void fsyncdir(const vfs::Call&, Ino, vfs::Reply<void> r) override { r({}); }
+  bool wants_flush() const override { return false; }
+};
+
+}  // namespace tusk::virt
