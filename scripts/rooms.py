@@ -7,14 +7,19 @@ import sys
 MAY = {
     "base": "",
     "vfs": "base",
-    "store": "base",
+    "objects": "base",
+    "store": "base objects",
     "core": "base vfs store",
     "virtual": "base vfs store",
     "fuse": "base vfs",
-    "cli": "base vfs store core virtual fuse",
+    "cli": "base vfs objects store core virtual fuse",
 }
 # Headers of a library, and the only room that may know it.
-LIBRARIES = {"fuse": r"fuse3?/|fuse_lowlevel|fuse\.h", "store": r"(?:postgresql/)?libpq"}
+LIBRARIES = {
+    "fuse": r"fuse3?/|fuse_lowlevel|fuse\.h",
+    "store": r"(?:postgresql/)?libpq",
+    "objects": r"curl/",
+}
 INCLUDE = re.compile(r'\s*#\s*include\s*["<]([^">]+)[">]')
 LONGEST = 600
 

@@ -1,0 +1,84 @@
+// Where the content of large files is kept outside the database. An object is written once under an
+// id that is never used again, and never changed afterwards. Blocking; for worker threads.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "tuskfs/base/bytes.h"
+#include "tuskfs/base/executor.h"
+#include "tuskfs/base/ids.h"
+#include "tuskfs/base/result.h"
+
+namespace tusk::objects {
+
+// Objects are written in blocks of this size, as content is in chunks.
+inline constexpr std::uint64_t kBlockBytes = 64 * 1024;
+
+// An object that begins as a copy of another one.
+struct Base {
+  Uuid id;
+  std::uint64_t size = 0;
+};
+
+// An object being written. One thread writes; others may read meanwhile. Destroyed before finish():
+// given up, and what it left goes with Objects::remove().
+class Upload {
+ public:
+  virtual ~Upload() = default;
+  // Whole blocks from `block` on, of which only the object's last one may be short. In any order; a
+  // later write of a block takes the place of the former.
+  virtual Result<void> write(std::int64_t block, ByteSpan bytes) = 0;
+  // Bytes from the start of `block` on, as written or as the base has them; zeros where neither is.
+  virtual Result<void> read(std::int64_t block, std::span<std::uint8_t> into) = 0;
+  // The object has exactly `size` bytes, and is safe from a power failure when this returns. Blocks
+  // neither written nor of the base are zeros. May be called again after an error.
+  virtual Result<void> finish(std::uint64_t size) = 0;
+};
+
+struct Listed {
+  Uuid id;
+  std::uint64_t bytes = 0;  // as stored: with encryption, more than the content
+  WallTime changed{};
+};
+
+// Any thread. Errors: ENOENT (no such object), ENOSPC, EACCES, EIO (with the object's url in
+// `what`), ETIMEDOUT (a server that does not answer; may be tried again).
+class Objects {
+ public:
+  virtual ~Objects() = default;
+  virtual Result<std::unique_ptr<Upload>> create(Uuid id, std::optional<Base> base) = 0;
+  // Answers how many bytes there were: fewer than asked for at the object's end.
+  virtual Result<std::size_t> read(Uuid id, std::uint64_t offset, std::span<std::uint8_t> into) = 0;
+  // Of what is not there: fine.
+  virtual Result<void> remove(Uuid id) = 0;
+  // Every object, finished or given up, in no order.
+  virtual Result<void> list(const std::function<void(const Listed&)>&) = 0;
+  // A file of exactly the stored bytes: a hard link or reflink where that is possible.
+  virtual Result<void> save_as(Uuid id, const std::filesystem::path&) = 0;
+  virtual std::string url(Uuid id) const = 0;
+};
+
+struct Options {
+  std::string location;  // an absolute folder, or s3://bucket/prefix
+  TenantId tree;         // has a folder (or prefix) of its own there
+  std::string keyfile;   // objects are encrypted with the key in it; empty: they are not
+  std::string cache_folder;            // of S3: pieces that were read lately, and what is on its way up
+  std::uint64_t cache_bytes = 1 << 30;
+};
+
+// Every tree leaves a mark at its place, so that a disk that is not mounted is not taken for an
+// empty one. `fresh`: the tree has no objects yet, and the mark may be made. Without it and without
+// the mark: ENOENT.
+Result<std::unique_ptr<Objects>> open(const Options&, bool fresh);
+
+// file:///folder or s3://bucket/prefix, as urls of the tree's objects begin.
+std::string place_of(const Options&);
+
+}  // namespace tusk::objects

@@ -1,0 +1,224 @@
+#include "objects/local.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "objects/location.h"
+#include "tuskfs/base/fd.h"
+
+namespace tusk::objects {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Written back while more is coming, so that finish() has little left to wait for.
+constexpr std::uint64_t kWriteBackBytes = 16 << 20;
+
+std::unexpected<Error> failed(const std::string& what, const std::string& where, int code = errno) {
+  return fail(code, fmt::format("cannot {} {}: {}", what, where, std::strerror(code)));
+}
+
+Result<void> sync_folder(const fs::path& folder) {
+  const Fd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd || ::fsync(fd.get()) != 0) return failed("make durable the folder", folder);
+  return {};
+}
+
+Result<void> write_all(int fd, ByteSpan bytes, std::uint64_t at, const std::string& where) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(at));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return failed("write", where);
+    bytes = bytes.subspan(static_cast<std::size_t>(n));
+    at += static_cast<std::uint64_t>(n);
+  }
+  return {};
+}
+
+Result<std::size_t> read_all(int fd, std::span<std::uint8_t> into, std::uint64_t at,
+                             const std::string& where) {
+  std::size_t done = 0;
+  while (done < into.size()) {
+    const ssize_t n =
+        ::pread(fd, into.data() + done, into.size() - done, static_cast<off_t>(at + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return failed("read", where);
+    if (n == 0) break;
+    done += static_cast<std::size_t>(n);
+  }
+  return done;
+}
+
+// Shares the blocks where the disk can; else copies within the kernel, or at worst through here.
+Result<void> copy_file(int from, int to, const std::string& where) {
+  if (::ioctl(to, FICLONE, from) == 0) return {};
+  off_t at = 0, out = 0;
+  for (;;) {
+    const ssize_t n = ::copy_file_range(from, &at, to, &out, 1 << 30, 0);
+    if (n == 0) return {};
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) break;
+  }
+  if (errno == ENOSPC || errno == EDQUOT || errno == EIO) return failed("copy to", where);
+  Buffer buffer(1 << 20);
+  for (;;) {
+    TRY_ASSIGN(const std::size_t n,
+               read_all(from, buffer, static_cast<std::uint64_t>(at), where));
+    if (n == 0) return {};
+    TRY(write_all(to, ByteSpan(buffer).first(n), static_cast<std::uint64_t>(at), where));
+    at += static_cast<off_t>(n);
+  }
+}
+
+class LocalUpload final : public Upload {
+ public:
+  LocalUpload(Fd fd, fs::path path) : fd_(std::move(fd)), path_(std::move(path)) {}
+
+  Result<void> write(std::int64_t block, ByteSpan bytes) override {
+    const std::uint64_t at = static_cast<std::uint64_t>(block) * kBlockBytes;
+    TRY(write_all(fd_.get(), bytes, at, path_));
+    written_ += bytes.size();
+    if (written_ < kWriteBackBytes) return {};
+    // Only a head start: finish() finds what went wrong.
+    written_ = 0;
+    ::sync_file_range(fd_.get(), 0, 0, SYNC_FILE_RANGE_WRITE);
+    return {};
+  }
+
+  Result<void> read(std::int64_t block, std::span<std::uint8_t> into) override {
+    const std::uint64_t at = static_cast<std::uint64_t>(block) * kBlockBytes;
+    TRY_ASSIGN(const std::size_t n, read_all(fd_.get(), into, at, path_));
+    std::memset(into.data() + n, 0, into.size() - n);
+    return {};
+  }
+
+  Result<void> finish(std::uint64_t size) override {
+    if (::ftruncate(fd_.get(), static_cast<off_t>(size)) != 0) return failed("size", path_);
+    if (::fsync(fd_.get()) != 0) return failed("make durable", path_);
+    if (::fchmod(fd_.get(), 0400) != 0) return failed("protect", path_);
+    TRY(sync_folder(path_.parent_path()));
+    return sync_folder(path_.parent_path().parent_path());
+  }
+
+ private:
+  const Fd fd_;
+  const fs::path path_;
+  std::uint64_t written_ = 0;
+};
+
+class LocalObjects final : public Objects {
+ public:
+  LocalObjects(fs::path root, std::string place)
+      : root_(std::move(root)), place_(std::move(place)) {}
+
+  Result<std::unique_ptr<Upload>> create(Uuid id, std::optional<Base> base) override {
+    const fs::path path = path_of(id);
+    if (::mkdir(path.parent_path().c_str(), 0700) != 0 && errno != EEXIST)
+      return failed("make the folder", path.parent_path());
+    Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!fd) return failed("create", path);
+    if (base) {
+      const Fd from(::open(path_of(base->id).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+      if (!from) return failed("open", path_of(base->id));
+      if (auto copied = copy_file(from.get(), fd.get(), path); !copied) {
+        ::unlink(path.c_str());
+        return std::unexpected(std::move(copied).error());
+      }
+    }
+    return std::make_unique<LocalUpload>(std::move(fd), path);
+  }
+
+  Result<std::size_t> read(Uuid id, std::uint64_t offset,
+                           std::span<std::uint8_t> into) override {
+    const fs::path path = path_of(id);
+    const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (!fd) return failed("open", path);
+    return read_all(fd.get(), into, offset, path);
+  }
+
+  Result<void> remove(Uuid id) override {
+    if (::unlink(path_of(id).c_str()) == 0 || errno == ENOENT) return {};
+    return failed("remove", path_of(id));
+  }
+
+  Result<void> list(const std::function<void(const Listed&)>& found) override {
+    std::error_code broken;
+    for (const auto& folder : fs::directory_iterator(root_, broken)) {
+      if (!folder.is_directory()) continue;
+      for (const auto& entry : fs::directory_iterator(folder.path(), broken)) list_one(entry, found);
+      if (broken) break;
+    }
+    if (broken) return failed("list", root_, broken.value());
+    return {};
+  }
+
+  Result<void> save_as(Uuid id, const fs::path& target) override {
+    const fs::path path = path_of(id);
+    if (::link(path.c_str(), target.c_str()) == 0) return {};
+    if (errno == ENOENT || errno == EEXIST) return failed("link", path);
+    const Fd from(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (!from) return failed("open", path);
+    const Fd to(::open(target.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400));
+    if (!to) return failed("create", target);
+    TRY(copy_file(from.get(), to.get(), target));
+    if (::fsync(to.get()) != 0) return failed("make durable", target);
+    return {};
+  }
+
+  std::string url(Uuid id) const override { return fmt::format("{}/{}", place_, key_of(id)); }
+
+ private:
+  fs::path path_of(Uuid id) const { return root_ / key_of(id); }
+
+  static void list_one(const fs::directory_entry& entry,
+                       const std::function<void(const Listed&)>& found) {
+    const auto id = id_of_key(entry.path().native());
+    struct stat status;
+    if (!id || ::lstat(entry.path().c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return;
+    found({*id, static_cast<std::uint64_t>(status.st_size),
+           WallTime{status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec}});
+  }
+
+  const fs::path root_;
+  const std::string place_;
+};
+
+Result<void> make_place(const fs::path& root) {
+  std::error_code broken;
+  fs::create_directories(root.parent_path(), broken);
+  if (broken) return failed("make the folder", root.parent_path(), broken.value());
+  if (::mkdir(root.c_str(), 0700) != 0 && errno != EEXIST) return failed("make the folder", root);
+  const fs::path mark = root / kMark;
+  const Fd fd(::open(mark.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0400));
+  if (!fd && errno != EACCES) return failed("create", mark);
+  TRY(sync_folder(root));
+  return sync_folder(root.parent_path());
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Objects>> open_local(const Options& options, bool fresh) {
+  const std::string place = place_of(options);
+  const fs::path root = place.substr(std::string_view("file://").size());
+  if (!root.is_absolute())
+    return fail(EINVAL, fmt::format("{} is neither an absolute folder nor s3://", root.string()));
+  struct stat mark;
+  if (::stat((root / kMark).c_str(), &mark) != 0) {
+    if (errno != ENOENT) return failed("look into", root);
+    if (!fresh) {
+      return fail(ENOENT, fmt::format("{} does not hold the objects of this tree", root.string()),
+                  "is its disk mounted?");
+    }
+    TRY(make_place(root));
+  }
+  return std::make_unique<LocalObjects>(root, place);
+}
+
+}  // namespace tusk::objects
