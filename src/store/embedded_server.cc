@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -63,6 +64,12 @@ std::vector<pid_t> processes_in(const std::string& cluster) {
   return found;
 }
 
+Result<Fd> open_folder(const std::string& folder) {
+  Fd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) return fail(errno, fmt::format("cannot open {}: {}", folder, std::strerror(errno)));
+  return fd;
+}
+
 Result<void> write_file(const fs::path& path, const std::string& text, const Identity& owner) {
   const Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
   const bool written =
@@ -114,9 +121,12 @@ bool Server::reachable(const std::string& folder) const {
 
 Result<Finished> Server::run_on(const std::string& cluster, const std::string& program,
                                 std::vector<std::string> args) const {
-  const Fd folder(::open(cluster.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!folder) return fail(errno, fmt::format("cannot open {}: {}", cluster, std::strerror(errno)));
-  // The descriptor is inherited by all of the server's processes, which need it only to start.
+  TRY_ASSIGN(const Fd folder, open_folder(cluster));
+  return run_in(folder, cluster, program, std::move(args));
+}
+
+Result<Finished> Server::run_in(const Fd& folder, const std::string& cluster,
+                                const std::string& program, std::vector<std::string> args) const {
   const std::string path =
       reachable(cluster) ? cluster : fmt::format("/proc/self/fd/{}", kFolderFd);
   args.insert(args.begin(), {program, "-D", path});
@@ -178,18 +188,29 @@ bool Server::answers() const {
   return fd && ::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
 }
 
-Result<void> Server::await_no_processes() const {
+// Whether the cluster is ours to start a server in: nobody works in it. The lock on its folder is
+// inherited by pg_ctl and by all of the server's processes, so that one that a killed driver was
+// starting is noticed before it has written anything.
+bool Server::is_abandoned(const Fd& cluster) const {
+  if (::flock(cluster.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) return false;
+  return processes_in(cluster_).empty();
+}
+
+// Answers whether a server runs; else the cluster is abandoned and locked.
+Result<bool> Server::await_server_or_none(const Fd& cluster) const {
   const auto deadline = std::chrono::steady_clock::now() + kOrphansLeave;
-  std::vector<pid_t> left;
-  while (!(left = processes_in(cluster_)).empty()) {
+  while (!running() && !answers()) {
+    if (is_abandoned(cluster)) return false;
     if (std::chrono::steady_clock::now() > deadline) {
+      const std::vector<pid_t> left = processes_in(cluster_);
+      const std::string pid = left.empty() ? "?" : std::to_string(left[0]);
       return fail(EBUSY,
-                  fmt::format("a crashed server of {} still has process {}", data_dir_, left[0]),
-                  fmt::format("kill {}", left[0]));
+                  fmt::format("a crashed server of {} still has process {}", data_dir_, pid),
+                  left.empty() ? "" : "kill " + pid);
     }
     std::this_thread::sleep_for(kPollEvery);
   }
-  return {};
+  return true;
 }
 
 Result<void> Server::await_ready() const {
@@ -223,15 +244,15 @@ void Server::forget_crashed_server() const {
 }
 
 Result<void> Server::ensure_running() {
-  if (running()) return await_ready();
-  if (answers()) return {};
-  TRY(await_no_processes());
+  TRY_ASSIGN(const Fd cluster, open_folder(cluster_));
+  TRY_ASSIGN(const bool there, await_server_or_none(cluster));
+  if (there) return running() ? await_ready() : Result<void>();
   forget_crashed_server();
   TRY_ASSIGN(const Programs found, programs());
   TRY(write_settings(found));
   TRY(write_file(cluster_ + "/startup.log", "", identity_));
   TRY_ASSIGN(const Finished started,
-             run_on(cluster_, found.path("pg_ctl"),
+             run_in(cluster, cluster_, found.path("pg_ctl"),
                     {"start", "-w", "-s", "-t", kStartSeconds, "-l", "@/startup.log"}));
   if (started.status == 0) return {};
   return fail(EIO, "PostgreSQL does not start: " + why_it_did_not_start(),

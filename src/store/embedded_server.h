@@ -29,9 +29,12 @@ class Server {
  private:
   Result<Finished> run_on(const std::string& cluster, const std::string& program,
                           std::vector<std::string> args) const;
+  Result<Finished> run_in(const Fd& folder, const std::string& cluster, const std::string& program,
+                          std::vector<std::string> args) const;
   Result<void> make(const Programs& programs) const;
   Result<void> write_settings(const Programs& programs) const;
-  Result<void> await_no_processes() const;
+  bool is_abandoned(const Fd& cluster) const;
+  Result<bool> await_server_or_none(const Fd& cluster) const;
   void forget_crashed_server() const;
   Result<void> await_ready() const;
   Result<Programs> programs() const;

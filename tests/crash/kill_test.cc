@@ -143,6 +143,20 @@ TEST_F(KillTest, a_killed_postmaster_loses_and_tears_nothing) {
   }
 }
 
+// What it was starting goes on without it, and meets the next driver's start.
+TEST_F(KillTest, a_driver_killed_while_it_restarts_its_server_harms_nothing) {
+  for (int round = 0; round < rounds(12) && !HasFailure(); round++) {
+    put(mount_->path() / "kept", std::to_string(round));
+    EXPECT_EQ(::fsync(open_file(mount_->path() / "kept", O_RDONLY).get()), 0);
+    kill_postmaster();
+    put(mount_->path() / "noticed", "at the next commit");
+    std::this_thread::sleep_for(std::chrono::milliseconds(random_() % 300));
+    mount_->kill9();
+    mount_->mount();
+    EXPECT_EQ(get(mount_->path() / "kept"), std::to_string(round));
+  }
+}
+
 TEST_F(KillTest, driver_and_postmaster_killed_together_leave_one_moment) {
   for (int round = 0; round < rounds(6) && !HasFailure(); round++) {
     Load load(folder(round), scratch_.path(), round % 2 == 0 ? SyncBy::file : SyncBy::folder);
