@@ -126,19 +126,21 @@ on conflict do nothing
 insert into tusk.files as f (
   tenant_id, id, folder_id, filename, mode, uid, gid, nlink, atime_ns, mtime_ns, ctime_ns,
   named_at_ns, has_xattrs, rdev, size_bytes, version, holes, checksum, content_at_ns, deleted_at,
-  deleted_by, mime_type, data)
+  deleted_by, mime_type, data, external_url, storage_type)
 select
   $1::uuid, g.id, g.folder_id, g.filename, g.mode, g.uid, g.gid, g.nlink, g.atime_ns, g.mtime_ns,
   g.ctime_ns, g.named_ns, g.has_xattrs, g.rdev, g.size_bytes, g.version, g.holes::int8[],
   g.checksum, g.content_at_ns, tusk.ns_to_timestamp(g.deleted_ns), g.deleted_by, g.mime_type,
-  g.data
+  g.data, g.external_url, case when g.external_url is null then 'db' else 'external' end
 from unnest(
     $2::uuid[], $3::uuid[], $4::text[], $5::int8[], $6::int8[], $7::int8[], $8::int8[], $9::int8[],
     $10::int8[], $11::int8[], $12::int8[], $13::bool[], $14::int8[], $15::int8[], $16::int8[],
-    $17::text[], $18::bytea[], $19::int8[], $20::int8[], $21::int8[], $22::text[], $23::bytea[])
+    $17::text[], $18::bytea[], $19::int8[], $20::int8[], $21::int8[], $22::text[], $23::bytea[],
+    $24::text[])
   as g(
     id, folder_id, filename, mode, uid, gid, nlink, atime_ns, mtime_ns, ctime_ns, named_ns,
-    has_xattrs, rdev, size_bytes, version, holes, checksum, content_at_ns, deleted_ns, deleted_by, mime_type, data)
+    has_xattrs, rdev, size_bytes, version, holes, checksum, content_at_ns, deleted_ns, deleted_by,
+    mime_type, data, external_url)
 on conflict (id) do update
 set
   folder_id = excluded.folder_id,
@@ -164,8 +166,8 @@ set
   deleted_at = excluded.deleted_at,
   deleted_by = excluded.deleted_by,
   mime_type = excluded.mime_type,
-  storage_type = 'db',
-  external_url = null,
+  storage_type = excluded.storage_type,
+  external_url = excluded.external_url,
   data = excluded.data
 
 -- name: update_files

@@ -30,13 +30,13 @@ order by e.name
 -- The contents that a file has had, the present one first.
 select
   f.version, f.size_bytes, f.content_at_ns, null::int8, f.mtime_ns, f.uid, f.mode, f.data is null,
-  f.holes, f.checksum
+  f.holes, f.checksum, coalesce(f.external_url, f.storage_type)
 from tusk.files f
 where f.id = $1::uuid
 union all
 select
   v.version, v.size_bytes, v.content_at_ns, v.until_ns, v.mtime_ns, v.uid, v.mode,
-  v.data is null, v.holes, v.checksum
+  v.data is null, v.holes, v.checksum, coalesce(v.external_url, v.storage_type)
 from tusk.file_versions v
 where v.file_id = $1::uuid
 order by 1 desc

@@ -12,11 +12,11 @@ order by d.name
 limit $3::int8
 
 -- name: load_files
--- One page of the files of a folder, by first name, without their content.
+-- One page of the files of a folder, by first name, without their content: its url, or db.
 select
   f.id, f.folder_id, f.filename, f.mode, f.uid, f.gid, f.nlink, f.atime_ns, f.mtime_ns, f.ctime_ns,
   f.has_xattrs, f.rdev, f.size_bytes, f.version, f.data is null, f.holes, f.checksum,
-  f.storage_type, f.content_at_ns
+  coalesce(f.external_url, f.storage_type), f.content_at_ns
 from tusk.files f
 where f.folder_id = $1::uuid
   and f.filename > $2::text
@@ -29,7 +29,7 @@ limit $3::int8
 select
   f.id, f.folder_id, f.filename, f.mode, f.uid, f.gid, f.nlink, f.atime_ns, f.mtime_ns, f.ctime_ns,
   f.has_xattrs, f.rdev, f.size_bytes, f.version, f.data is null, f.holes, f.checksum,
-  f.storage_type, f.content_at_ns, l.file_id, l.name
+  coalesce(f.external_url, f.storage_type), f.content_at_ns, l.file_id, l.name
 from tusk.file_links l
 left join tusk.files f
   on f.id = l.file_id

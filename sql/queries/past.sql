@@ -77,7 +77,11 @@ select
   case when v.version is null then f.data is null else v.in_chunks end,
   case when v.version is null then f.holes else v.holes end,
   case when v.version is null then f.checksum else v.checksum end,
-  coalesce(v.storage_type, f.storage_type), coalesce(v.content_at_ns, f.content_at_ns),
+  case
+    when v.version is null then coalesce(f.external_url, f.storage_type)
+    else coalesce(v.external_url, v.storage_type)
+  end,
+  coalesce(v.content_at_ns, f.content_at_ns),
   false, $2::int8, null::int8
 from entries e
 join tusk.files f
@@ -85,7 +89,7 @@ join tusk.files f
 left join lateral (
   -- The content of then is the last that had begun; failing that, the oldest there is.
   select o.version, o.mode, o.uid, o.mtime_ns, o.content_at_ns, o.size_bytes, o.holes, o.checksum,
-    o.storage_type, o.data is null as in_chunks
+    o.storage_type, o.external_url, o.data is null as in_chunks
   from tusk.file_versions o
   where o.file_id = f.id
     and f.content_at_ns > $2::int8
@@ -161,7 +165,7 @@ union all
 select
   f.id, f.folder_id, e.name, f.mode, f.uid, f.gid, f.nlink, f.atime_ns, f.mtime_ns, f.ctime_ns,
   f.has_xattrs, f.rdev, f.size_bytes, f.version, f.data is null, f.holes, f.checksum,
-  f.storage_type, f.content_at_ns, false, e.until_ns, null::int8
+  coalesce(f.external_url, f.storage_type), f.content_at_ns, false, e.until_ns, null::int8
 from entries e
 join tusk.files f
   on f.id = e.id
@@ -172,7 +176,7 @@ where not e.is_folder
 select
   f.id, f.folder_id, f.filename, f.mode, f.uid, f.gid, f.nlink, f.atime_ns, f.mtime_ns, f.ctime_ns,
   f.has_xattrs, f.rdev, f.size_bytes, f.version, f.data is null, f.holes, f.checksum,
-  f.storage_type, f.content_at_ns, false, p.until_ns, null::int8
+  coalesce(f.external_url, f.storage_type), f.content_at_ns, false, p.until_ns, null::int8
 from unnest($1::uuid[], $2::int8[]) as p(id, until_ns)
 join tusk.files f
   on f.id = p.id
@@ -181,7 +185,7 @@ union all
 select
   f.id, f.folder_id, f.filename, v.mode, v.uid, f.gid, f.nlink, f.atime_ns, v.mtime_ns,
   v.content_at_ns, f.has_xattrs, f.rdev, v.size_bytes, v.version, v.data is null, v.holes,
-  v.checksum, v.storage_type, v.content_at_ns, false, v.until_ns, null::int8
+  v.checksum, coalesce(v.external_url, v.storage_type), v.content_at_ns, false, v.until_ns, null::int8
 from unnest($1::uuid[], $2::int8[]) as p(id, until_ns)
 join tusk.files f
   on f.id = p.id
@@ -247,7 +251,7 @@ union all
 select
   f.id, f.folder_id, f.filename, f.mode & t.shown_mode, f.uid, f.gid, f.nlink, f.atime_ns,
   f.mtime_ns, f.ctime_ns, f.has_xattrs, f.rdev, f.size_bytes, f.version, f.data is null, f.holes,
-  f.checksum, f.storage_type, f.content_at_ns, false, t.at_ns, f.deleted_by
+  f.checksum, coalesce(f.external_url, f.storage_type), f.content_at_ns, false, t.at_ns, f.deleted_by
 from tops t
 join tusk.files f
   on f.id = t.id
@@ -272,7 +276,7 @@ union all
 select
   f.id, f.folder_id, f.filename, f.mode, f.uid, f.gid, f.nlink, f.atime_ns, f.mtime_ns, f.ctime_ns,
   f.has_xattrs, f.rdev, f.size_bytes, f.version, f.data is null, f.holes, f.checksum,
-  f.storage_type, f.content_at_ns, false, tusk.timestamp_to_ns(f.deleted_at), f.deleted_by
+  coalesce(f.external_url, f.storage_type), f.content_at_ns, false, tusk.timestamp_to_ns(f.deleted_at), f.deleted_by
 from removal r
 join tusk.files f
   on f.folder_id = $1::uuid

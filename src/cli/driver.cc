@@ -30,6 +30,7 @@ using namespace std::chrono_literals;
 
 constexpr auto kFlushRetry = 200ms;
 constexpr auto kFlushTick = 50ms;
+constexpr std::uint64_t kExternalAbove = 10 << 20;
 
 // Members in the order in which each needs those before it.
 struct Mounted {
@@ -41,12 +42,14 @@ struct Mounted {
   std::unique_ptr<fuse::Session> session;
 };
 
-core::Options core_options(const MountRequest& request, const Database& database) {
+core::Options core_options(const MountRequest& request, const Database& database,
+                           const store::Attached& attached) {
   core::Options options;
   options.durability = request.durability;
   options.atime = request.noatime ? core::AtimeMode::noatime : core::AtimeMode::relatime;
   options.read_only = request.read_only;
   options.db_timeout = request.db_timeout;
+  if (attached.has_objects) options.external_above = kExternalAbove;
   if (database.cluster == nullptr) return options;
   options.free_bytes = [folder = database.cluster->data_dir()]() -> std::uint64_t {
     struct statvfs disk {};
@@ -61,7 +64,9 @@ store::PostgresOptions store_options(const MountRequest& request, const Database
   options.conninfo = database.conninfo;
   options.tenant = request.tenant;
   options.mountpoint = request.mountpoint;
+  options.objects = request.objects;
   if (store::EmbeddedCluster* cluster = database.cluster.get()) {
+    options.objects_default = cluster->data_dir() + "/objects";
     options.before_reconnect = [cluster] {
       if (const auto running = cluster->ensure_running(); !running)
         log::warning("{}", one_line(running.error()));
@@ -101,7 +106,7 @@ Result<Mounted> set_up(const MountRequest& request) {
                                                          *mounted.reactor));
   mounted.filesystem =
       core::make_filesystem(*mounted.reactor, *mounted.store, mounted.store->attached(),
-                            core_options(request, mounted.database));
+                            core_options(request, mounted.database, mounted.store->attached()));
   mounted.filesystem->set_status_text(
       [&filesystem = *mounted.filesystem, &store = *mounted.store, facts = facts_of(request)] {
         return status_text(facts, filesystem.status(), store.state());

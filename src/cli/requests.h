@@ -8,6 +8,7 @@
 #include "tuskfs/base/ids.h"
 #include "tuskfs/base/log.h"
 #include "tuskfs/core/options.h"
+#include "tuskfs/objects/objects.h"
 
 namespace tusk::cli {
 
@@ -31,6 +32,7 @@ struct MountRequest {
   std::string fsname;  // empty: derived from the source
   bool read_only = false;
   bool noatime = false;
+  objects::Options objects;  // where large files go; without a location what is noted counts
   std::vector<std::string> fuse_options;  // for libfuse, checked
 };
 

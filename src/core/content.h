@@ -74,6 +74,7 @@ struct Delta {
   std::vector<Drop> drops;
   std::vector<store::ChunkShare> shares;
   std::vector<Version> published_stages;   // staged ahead, published by now
+  std::vector<Uuid> abandoned;             // objects that got chunks and are not wanted any more
   std::optional<WallTime> previous_until;  // what is stored becomes a version that ended then
 };
 
@@ -105,8 +106,18 @@ class RunningHash {
 struct ChunkLoad {
   store::ChunkRange range;
   Version version = 0;      // of the file when it was asked for
+  std::optional<Uuid> object = {};  // where it was then
   IntervalSet overwritten;  // since then: the answer is too old for these
   Waiters waiters;
+};
+
+// A content that has not arrived yet where the next one is to be: in an object, or back in rows.
+struct ContentLayer {
+  std::optional<Uuid> object = {};  // absent: rows
+  store::ChunkSource base = {};     // what of it did not change, and where that is
+  GroupNo opened{};                 // first group with chunks for the object; 0: none yet
+  GroupNo finished{};               // group that publishes it; 0: not published yet
+  bool ended = false;               // that group is cut
 };
 
 struct Content {
@@ -125,6 +136,8 @@ struct Content {
   // Chunks that are another file's rows: readable once `shared_group` has committed.
   IntervalSet shared;
   GroupNo shared_group{};
+  std::vector<ContentLayer> layers;  // the newest last; empty: the content is where its row says
+  std::optional<Uuid> adopted;       // another file's object, to be published as this one's
   std::list<ChunkLoad> loading;
   std::int64_t next_read_chunk = 0;  // a read that goes on here is sequential
   std::int64_t readahead_end = 0;
@@ -139,7 +152,7 @@ inline constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 60;
 inline bool holds_nothing(const Content& content) {
   return !content.whole.data && content.chunks.empty() && content.holes.empty() &&
          !content.unpublished() && !content.delta && !content.staged && content.loading.empty() &&
-         content.shared.empty() && !content.hash;
+         content.shared.empty() && content.layers.empty() && !content.hash;
 }
 
 inline std::int64_t chunk_of(std::uint64_t offset) {

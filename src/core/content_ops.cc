@@ -6,6 +6,7 @@
 
 #include "core/core.h"
 #include "core/loads.h"
+#include "core/tier.h"
 
 namespace tusk::core {
 namespace {
@@ -99,7 +100,11 @@ void write_chunks(Core& core, Node& node, std::uint64_t offset, ByteSpan data) {
   }
   touch(content, chunk_of(offset), chunks_in(end));
   content.holes.remove(chunk_of(offset), chunks_in(end));
-  if (content.sealed_bytes >= core.options.stage_limit) core.txg.mark(node, kDirtyStage);
+  // Where the content will be is known once it is large enough for an object.
+  const bool undecided = core.options.external_above && !goes_out(core, node) &&
+                         *core.options.external_above <= core.options.dirty_limit / 4;
+  if (content.sealed_bytes >= core.options.stage_limit && !undecided)
+    core.txg.mark(node, kDirtyStage);
 }
 
 void drop_pieces(Core& core, Content& content, std::int64_t from, std::int64_t to) {
@@ -160,7 +165,8 @@ const std::array<std::uint8_t, kChunkBytes>& zeros() {
 Content& content_of(Node& node) {
   if (!node.file.content) {
     node.file.content = std::make_unique<Content>();
-    if (node.file.form == Form::chunked) node.file.content->stored_end = chunks_in(node.file.size);
+    if (node.file.form == Form::chunked && !node.file.object)
+      node.file.content->stored_end = chunks_in(node.file.size);
   }
   return *node.file.content;
 }
@@ -347,6 +353,16 @@ void share_chunk(Core& core, Node& source, std::int64_t from, Node& target, std:
                     .source_first = from,
                     .source_version = source.file.version,
                     .count = 1});
+}
+
+void adopt_object(Core& core, Node& source, Node& target) {
+  reset_to_empty(core, target);
+  Content& content = *target.file.content;
+  content.whole = Piece{};
+  content.holes = content_of(source).holes;
+  content.adopted = source.file.object;
+  target.file.form = Form::chunked;
+  target.file.size = source.file.size;
 }
 
 void forget_content(Core& core, Node& node) {

@@ -30,6 +30,9 @@ void void_chunks(Core& core, Node& node, store::ChunkRange range);
 // A whole chunk becomes the stored one of `source`, whose content is published. publish() must
 // follow in the same attempt.
 void share_chunk(Core& core, Node& source, std::int64_t from, Node& target, std::int64_t to);
+// The empty file becomes what `source`, whose content is published, has as its object. publish()
+// must follow in the same attempt.
+void adopt_object(Core& core, Node& source, Node& target);
 // Drops all of a node's content from memory.
 void forget_content(Core& core, Node& node);
 

@@ -6,6 +6,7 @@
 
 #include "core/core.h"
 #include "core/publish.h"
+#include "core/tier.h"
 
 namespace tusk::core {
 namespace {
@@ -89,7 +90,7 @@ class GroupBuilder {
     store::FileChange change;
     change.row = {node.file_id(), node.first.folder, node.first.name, node.meta,
                   file.size,      file.version,      file.form,       {},
-                  file.checksum,  file.content_at,   renamed_at(node)};
+                  file.object,    file.checksum,  file.content_at,   renamed_at(node)};
     const Content* content = file.content.get();
     if (content && content->published) {
       change.row.size = content->published->size;
@@ -128,6 +129,7 @@ class GroupBuilder {
     if (node.opens == 0) {
       if (node.stored || has_chunks) group().files_deleted.push_back(node.file_id());
       node.stored = false;
+      if (content) give_up_objects(node);
       forget_dirty(node);
       return;
     }
@@ -159,6 +161,13 @@ class GroupBuilder {
     if (node.stored_name) group().file_names_ended.push_back({node.id, renamed_at(node)});
     node.stored_name.reset();
     add_content(node, bits);
+  }
+
+  void give_up_objects(Node& node) {
+    abandon_coming(node);
+    const Delta* delta = node.file.content->delta.get();
+    if (!delta) return;
+    for (const Uuid& object : delta->abandoned) group().objects_abandoned.push_back(object);
   }
 
   void forget_dirty(Node& node) {

@@ -4,6 +4,7 @@
 #include "core/content_ops.h"
 #include "core/core.h"
 #include "core/loads.h"
+#include "core/tier.h"
 #include "tuskfs/base/log.h"
 
 namespace tusk::core {
@@ -110,7 +111,8 @@ ChunkLoad* loading(Content& content, std::int64_t chunk) {
 // What was written since the question is newer than the answer: those chunks are asked for again.
 int take_chunks(Core& core, Node& node, const ChunkLoad& load, std::vector<store::Chunk> chunks) {
   Content& content = *node.file.content;
-  if (load.version != node.file.version) return 0;
+  if (load.version != node.file.version || load.object != chunk_query(core, node, {}).object)
+    return 0;
   const store::ChunkRange range = load.range;
   for (store::Chunk& chunk : chunks) {
     if (!chunk_missing(content, chunk.number) || load.overwritten.contains(chunk.number)) continue;
@@ -129,9 +131,8 @@ int take_chunks(Core& core, Node& node, const ChunkLoad& load, std::vector<store
 }
 
 void ask_chunks(Core& core, Node& node, store::ChunkRange range) {
-  const Version version = node.file.version + (node.file.content->staged ? 1 : 0);
   const Uuid id = node.id;
-  core.store.load_chunks({node.file_id(), range, version}, [&core, id, range](auto result) {
+  core.store.load_chunks(chunk_query(core, node, range), [&core, id, range](auto result) {
     // A node with a load under way is not dropped.
     Node& loaded = *core.table.find(id);
     Content& content = *loaded.file.content;
@@ -183,7 +184,11 @@ void read_ahead(Core& core, Node& node, std::int64_t first, std::int64_t last) {
            !loading(content, end)) {
       end++;
     }
-    content.loading.push_back({{first, end}, node.file.version, {}, {}});
+    content.loading.push_back({{first, end},
+                               node.file.version,
+                               chunk_query(core, node, {}).object,
+                               {},
+                               {}});
     ask_chunks(core, node, {first, end});
     first = end;
   }

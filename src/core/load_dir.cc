@@ -25,6 +25,7 @@ void fill_file(const Core& core, Node& node, const store::FileRow& row) {
   node.file.size = row.size;
   node.file.version = row.version;
   node.file.form = row.form;
+  node.file.object = row.object;
   node.file.checksum = row.checksum;
   node.file.content_at = row.content_at;
   if (core.policy.versions > 0) node.file.kept = row.version;

@@ -57,6 +57,7 @@ struct FileState {
   std::uint64_t size = 0;
   Version version = 0;  // of the last published content; 0: never published
   store::Form form = store::Form::inline_data;
+  std::optional<Uuid> object;        // that has the last published content's chunks
   std::optional<Checksum> checksum;  // of the last published content
   WallTime content_at{};             // since when this is the content, as history counts
   Version kept = 0;        // no row of a chunk up to this version may go: history may need it

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/core.h"
+#include "core/tier.h"
 
 namespace tusk::core {
 namespace {
@@ -40,6 +41,7 @@ void publish_inline(FileState& file, Version version, GroupNo group) {
   Content& content = *file.content;
   Delta& delta = delta_of(content);
   delta.puts.clear();
+  delta.shares.clear();
   if (content.stored_end > 0 || content.staged) {
     delta.drops.push_back({{0, INT64_MAX}, file.kept + 1, version + 1});
     content.stored_end = 0;
@@ -70,9 +72,36 @@ void drop_superseded(FileState& file, Version version) {
   }
 }
 
-void publish_chunks(FileState& file, Version version, GroupNo group) {
+// Rows that the content had before it went out, or that were staged.
+void drop_all(FileState& file, Version version) {
   Content& content = *file.content;
-  drop_superseded(file, version);
+  if (std::exchange(content.stored_end, 0) > 0 || content.staged)
+    delta_of(content).drops.push_back({{0, INT64_MAX}, file.kept + 1, version + 1});
+}
+
+// What lies in a hole or beyond the end by now.
+void forget_void_puts(FileState& file) {
+  Content& content = *file.content;
+  auto& puts = delta_of(content).puts;
+  puts.erase(puts.lower_bound(chunks_in(file.size)), puts.end());
+  for (const auto& hole : content.holes.ranges())
+    puts.erase(puts.lower_bound(hole.first), puts.lower_bound(hole.last));
+}
+
+void publish_chunks(Core& core, Node& node, Version version, GroupNo group) {
+  FileState& file = node.file;
+  Content& content = *file.content;
+  if (content.adopted) {
+    drop_all(file, version);
+    publish_adopted(node, *std::exchange(content.adopted, std::nullopt));
+  } else if (goes_out(core, node)) {
+    drop_all(file, version);
+    forget_void_puts(file);
+    publish_out(core, node, group);
+  } else {
+    drop_superseded(file, version);
+    publish_in(node, group);
+  }
   Delta& delta = delta_of(content);
   delta.whole.reset();
   for (auto& [number, piece] : content.chunks) {
@@ -80,6 +109,42 @@ void publish_chunks(FileState& file, Version version, GroupNo group) {
     delta.puts[number] = {piece.data, piece.charge};
     settle(piece, group);
   }
+}
+
+store::ObjectWrite& add_object_write(Core& core, Node& node, GroupNo number, Cut& cut) {
+  ContentLayer& layer = coming_object(core, node);
+  if (layer.opened == GroupNo{}) layer.opened = number;
+  return cut.group->object_writes.emplace_back(
+      store::ObjectWrite{*layer.object, node.file_id(), layer.base, {}, {}, {}});
+}
+
+// The layer that the group publishes: an object gets the last of its chunks; rows get those that
+// are nowhere else.
+void cut_tier(Core& core, Node& node, GroupNo number, Delta& delta, Cut& cut) {
+  Content& content = *node.file.content;
+  if (content.layers.empty() || content.layers.back().finished != number) return;
+  const std::uint64_t size = content.published ? content.published->size : node.file.size;
+  const IntervalSet holes =
+      content.published ? IntervalSet(content.published->holes) : content.holes;
+  if (content.layers.back().object) {
+    store::ObjectWrite& out = add_object_write(core, node, number, cut);
+    content.layers.back().ended = true;
+    for (auto& [chunk, put] : std::exchange(delta.puts, {})) {
+      out.puts.push_back({chunk, std::move(put.data)});
+      cut.charges.push_back(std::move(put.charge));
+    }
+    out.finish = store::ObjectWrite::Finish{size, holes.ranges()};
+    return;
+  }
+  IntervalSet missing;
+  missing.add(0, chunks_in(size));
+  for (const auto& hole : holes.ranges()) missing.remove(hole.first, hole.last);
+  for (const auto& [chunk, put] : delta.puts) missing.remove(chunk, chunk + 1);
+  content.layers.back().ended = true;
+  const Uuid from = *content.layers.back().base.object;
+  cut.group->object_fetches.push_back(
+      {node.file_id(), node.file.version, from, missing.ranges()});
+  content.stored_end = chunks_in(size);
 }
 
 }  // namespace
@@ -94,9 +159,11 @@ void publish(Core& core, Node& node) {
   const GroupNo group = core.txg.open_number();
   file.checksum.reset();
   if (file.form == store::Form::inline_data) {
+    abandon_coming(node);
+    file.object.reset();
     publish_inline(file, version, group);
   } else {
-    publish_chunks(file, version, group);
+    publish_chunks(core, node, version, group);
     if (content.hash && content.hash->length() == file.size) file.checksum = content.hash->digest();
   }
   if (std::exchange(content.staged, false)) delta_of(content).published_stages.push_back(version);
@@ -120,20 +187,26 @@ bool stage_everything(Core& core, Node& node) {
 void cut_staged(Core& core, Node& node, GroupNo number, Cut& cut) {
   Content& content = *node.file.content;
   const Version version = node.file.version + 1;
+  store::ObjectWrite* out = nullptr;
   bool staged = false;
   for (auto& [chunk, piece] : content.chunks) {
     if (!piece.dirty || !piece.sealed) continue;
+    if (!staged && goes_out(core, node)) out = &add_object_write(core, node, number, cut);
     staged = true;
-    cut.group->chunk_puts.push_back({node.file_id(), chunk, version, piece.data});
+    if (out) {
+      out->puts.push_back({chunk, piece.data});
+    } else {
+      cut.group->chunk_puts.push_back({node.file_id(), chunk, version, piece.data});
+      content.stored_end = std::max(content.stored_end, chunk + 1);
+    }
     cut.charges.push_back(std::move(piece.charge));
     piece.charge.reset();
     settle(piece, number);
     core.cache.touch(node, chunk, piece);
-    content.stored_end = std::max(content.stored_end, chunk + 1);
   }
   content.sealed_bytes = 0;
   // What was to be staged may have been published since the node was marked.
-  if (staged && !std::exchange(content.staged, true)) {
+  if (staged && !out && !std::exchange(content.staged, true)) {
     cut.group->stagings.push_back({node.file_id(), version, true});
   }
 }
@@ -149,7 +222,10 @@ void cut_delta(Core& core, Node& node, GroupNo number, Cut& cut) {
     share.target_version = version;
     cut.group->chunk_shares.push_back(share);
   }
+  for (const Uuid& object : delta->abandoned) cut.group->objects_abandoned.push_back(object);
+  cut_tier(core, node, number, *delta, cut);
   for (auto& [chunk, put] : delta->puts) {
+    // None is left when they went to an object.
     cut.group->chunk_puts.push_back({node.file_id(), chunk, version, std::move(put.data)});
     cut.charges.push_back(std::move(put.charge));
     content.stored_end = std::max(content.stored_end, chunk + 1);

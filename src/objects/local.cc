@@ -172,14 +172,14 @@ class LocalObjects final : public Objects {
     return {};
   }
 
-  std::string url(Uuid id) const override { return fmt::format("{}/{}", place_, key_of(id)); }
+  std::string url(Uuid id) const override { return url_in(place_, id); }
 
  private:
   fs::path path_of(Uuid id) const { return root_ / key_of(id); }
 
   static void list_one(const fs::directory_entry& entry,
                        const std::function<void(const Listed&)>& found) {
-    const auto id = id_of_key(entry.path().native());
+    const auto id = id_in(entry.path().native());
     struct stat status;
     if (!id || ::lstat(entry.path().c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return;
     found({*id, static_cast<std::uint64_t>(status.st_size),

@@ -8,8 +8,6 @@ namespace tusk::objects {
 bool is_s3(const Options&);
 // Name of an object within its tree's place: "ab/ID". Ids of one moment differ at their end only.
 std::string key_of(Uuid id);
-// Empty: not a name of an object.
-std::optional<Uuid> id_of_key(std::string_view key);
 // What the mark of a tree's place is called.
 inline constexpr const char* kMark = "tuskfs-objects";
 

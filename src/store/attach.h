@@ -11,6 +11,7 @@ namespace tusk::store {
 struct Lease {
   Attached attached;
   std::int64_t epoch = 0;
+  std::string objects_place;  // how the urls of the tree's objects begin; empty: it has none
 };
 
 // Finds (or, for the tree 'default', makes) the tree, takes it and purges what a crashed mount

@@ -25,6 +25,7 @@ std::size_t bytes_of(const Group& group) {
       kRowBytes * (group.files.size() + group.folders.size() + group.links_added.size());
   for (const FileChange& change : group.files) sum += change.data ? change.data->size() : 0;
   for (const ChunkPut& put : group.chunk_puts) sum += put.data ? put.data->size() : 0;
+  for (const ObjectWrite& write : group.object_writes) sum += write.sums.size();
   for (const XattrRow& row : group.xattrs_set) sum += row.value.size();
   return sum;
 }
@@ -35,8 +36,7 @@ Committer::Committer(ConnectionContext& context, std::unique_ptr<Connection> con
                      const Lease& lease)
     : context_(context),
       connection_(std::move(connection)),
-      tenant_(lease.attached.tenant),
-      epoch_(lease.epoch),
+      lease_(lease),
       last_group_(static_cast<std::int64_t>(lease.attached.last_group)) {}
 
 CommitResult Committer::commit(const std::shared_ptr<const Group>& group) {
@@ -84,7 +84,7 @@ std::optional<CommitResult> Committer::reconnect() {
   if (!connection) {
     return CommitResult{CommitState::retry, {EIO, connection.error().text(), {}}};
   }
-  const Retaken retaken = retake_tree(**connection, tenant_, epoch_);
+  const Retaken retaken = retake_tree(**connection, lease_.attached.tenant, lease_.epoch);
   if (retaken.state != CommitState::committed) return CommitResult{retaken.state, retaken.error};
   connection_ = std::move(*connection);
   last_group_ = retaken.last_group;
@@ -141,8 +141,8 @@ CommitResult Committer::send(const Group& group, bool durable) {
 
 PgExpected<void> Committer::queue_begin(const Group& group, bool durable) {
   return connection_->queue("begin_group", Params()
-                                               .add(tenant_)
-                                               .add(epoch_)
+                                               .add(lease_.attached.tenant)
+                                               .add(lease_.epoch)
                                                .add(number_of(group))
                                                .add(durable)
                                                .add(group.usage.files)
@@ -152,7 +152,7 @@ PgExpected<void> Committer::queue_begin(const Group& group, bool durable) {
 
 PgExpected<void> Committer::queue_group(const Group& group, bool durable) {
   TRY(queue_begin(group, durable));
-  return write_rows(*connection_, group, tenant_, mime_);
+  return write_rows(*connection_, group, lease_, mime_);
 }
 
 // One pipeline, and so one transaction, without the cost of statements that begin and end it.
@@ -179,7 +179,7 @@ CommitResult Committer::send_accepted(const Group& group, bool durable) {
   if (const Answers begun = connection_->finish(); begun.failure) {
     return give_up(*begun.failure, false);
   }
-  auto refused = write_accepted_rows(*connection_, group, tenant_, mime_);
+  auto refused = write_accepted_rows(*connection_, group, lease_, mime_);
   if (!refused) return give_up(refused.error(), false);
   if (const auto committed = connection_->run("commit"); !committed) {
     return give_up(committed.error(), committed.error().lost);

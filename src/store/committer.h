@@ -54,8 +54,7 @@ class Committer {
 
   ConnectionContext& context_;
   std::unique_ptr<Connection> connection_;
-  TenantId tenant_;
-  std::int64_t epoch_;
+  const Lease& lease_;
   std::int64_t last_group_;  // in the database, as far as known
   MimeTypes mime_;
   std::deque<Kept> kept_;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "batch.h"
+#include "tuskfs/objects/objects.h"
 
 namespace tusk::store {
 namespace {
@@ -54,8 +55,8 @@ std::optional<Checksum> checksum_of_content(const FileChange& change) {
 
 class RowWriter {
  public:
-  RowWriter(Connection& connection, const Group& group, TenantId tenant, MimeTypes& mime)
-      : connection_(connection), group_(group), tenant_(tenant), mime_(mime) {}
+  RowWriter(Connection& connection, const Group& group, const Lease& lease, MimeTypes& mime)
+      : connection_(connection), group_(group), lease_(lease), mime_(mime) {}
 
   PgExpected<void> shares();
   PgExpected<void> links(std::string_view statement, const std::vector<LinkRow>& rows);
@@ -63,6 +64,7 @@ class RowWriter {
   PgExpected<void> ids(std::string_view statement, const std::vector<IdType>& rows);
   PgExpected<void> trashed(std::string_view statement, const std::vector<Trashed>& rows);
   PgExpected<void> ended_names(std::string_view statement, const std::vector<NameEnd>& rows);
+  PgExpected<void> objects();
   PgExpected<void> folders();
   PgExpected<void> updated_files();
   PgExpected<void> kept_versions();
@@ -74,9 +76,14 @@ class RowWriter {
   PgExpected<void> policy();
 
  private:
+  std::optional<std::string> url_of(const FileRow& row) const {
+    if (!row.object) return std::nullopt;
+    return objects::url_in(lease_.objects_place, *row.object);
+  }
+
   Connection& connection_;
   const Group& group_;
-  TenantId tenant_;
+  const Lease& lease_;
   MimeTypes& mime_;
 };
 
@@ -132,10 +139,21 @@ PgExpected<void> RowWriter::ended_names(std::string_view statement,
   return batch.send();
 }
 
+PgExpected<void> RowWriter::objects() {
+  Batch batch(connection_, "store_objects", {kUuid, kInt8, kText, kInt8, kBytes},
+              lease_.attached.tenant);
+  for (const ObjectWrite& write : group_.object_writes) {
+    const std::string url = objects::url_in(lease_.objects_place, write.object);
+    TRY(batch.add(write.object, lease_.epoch, std::string_view(url),
+                  static_cast<std::int64_t>(write.finish->size), ByteSpan(write.sums)));
+  }
+  return batch.send();
+}
+
 PgExpected<void> RowWriter::folders() {
   Batch batch(connection_, "upsert_folders",
               {kUuid, kUuid, kText, kInt8, kInt8, kInt8, kInt8, kInt8, kInt8, kInt8, kInt8, kBool},
-              tenant_);
+              lease_.attached.tenant);
   for (const FolderRow& row : group_.folders) {
     const Meta& m = row.meta;
     TRY(batch.add(row.id, row.parent, std::string_view(row.name), std::int64_t{m.mode},
@@ -177,8 +195,8 @@ PgExpected<void> RowWriter::kept_versions() {
 PgExpected<void> RowWriter::upserted_files() {
   Batch batch(connection_, "upsert_files",
               {kUuid, kUuid, kText, kInt8, kInt8, kInt8,  kInt8, kInt8, kInt8, kInt8, kInt8,
-               kBool, kInt8, kInt8, kInt8, kText, kBytes, kInt8, kInt8, kInt8, kText, kBytes},
-              tenant_);
+               kBool, kInt8, kInt8, kInt8, kText, kBytes, kInt8, kInt8, kInt8, kText, kBytes, kText},
+              lease_.attached.tenant);
   for (const FileChange& change : group_.files) {
     if (!change.has_content) continue;
     const FileRow& row = change.row;
@@ -193,7 +211,7 @@ PgExpected<void> RowWriter::upserted_files() {
                   row.version, holes_text(row), bytes_of(checksum), row.content_at.ns,
                   deleted_ns(change), deleted_by(change),
                   mime_.by_content(m.mode, row.name, is_inline ? data : span_of(change.head)),
-                  is_inline ? std::optional(data) : std::nullopt));
+                  is_inline ? std::optional(data) : std::nullopt, url_of(row)));
   }
   return batch.send();
 }
@@ -235,7 +253,7 @@ PgExpected<void> RowWriter::chunk_puts() {
 }
 
 PgExpected<void> RowWriter::stagings() {
-  Batch stage(connection_, "stage", {kUuid, kInt8}, tenant_);
+  Batch stage(connection_, "stage", {kUuid, kInt8}, lease_.attached.tenant);
   Batch unstage(connection_, "unstage", {kUuid, kInt8});
   for (const Staging& staging : group_.stagings) {
     TRY((staging.staged ? stage : unstage).add(staging.file, staging.version));
@@ -248,7 +266,7 @@ PgExpected<void> RowWriter::policy() {
   if (!group_.policy) return {};
   const Policy& policy = *group_.policy;
   return connection_.queue("set_policy", Params()
-                                             .add(tenant_)
+                                             .add(lease_.attached.tenant)
                                              .add(policy.versions)
                                              .add(std::int64_t{policy.version_age.count()})
                                              .add(std::int64_t{policy.version_interval.count()})
@@ -257,10 +275,10 @@ PgExpected<void> RowWriter::policy() {
 
 }  // namespace
 
-PgExpected<void> write_rows(Connection& connection, const Group& group, TenantId tenant,
+PgExpected<void> write_rows(Connection& connection, const Group& group, const Lease& lease,
                             MimeTypes& mime) {
   mime.start_group(std::chrono::steady_clock::now());
-  RowWriter writer(connection, group, tenant, mime);
+  RowWriter writer(connection, group, lease, mime);
   TRY(writer.shares());
   TRY(writer.links("remove_links", group.links_removed));
   TRY(writer.ids("delete_files", group.files_deleted));
@@ -271,6 +289,7 @@ PgExpected<void> write_rows(Connection& connection, const Group& group, TenantId
   TRY(writer.ended_names("end_folder_names", group.folder_names_ended));
   TRY(writer.ids("vacate_files", group.files_vacated));
   TRY(writer.ids("vacate_folders", group.folders_vacated));
+  TRY(writer.objects());
   TRY(writer.folders());
   TRY(writer.updated_files());
   TRY(writer.kept_versions());

@@ -1,6 +1,7 @@
 // A group's rows as statements: set-based, in the order of the group's members.
 #pragma once
 
+#include "attach.h"
 #include "connection.h"
 #include "mime.h"
 #include "tuskfs/store/group.h"
@@ -8,7 +9,7 @@
 namespace tusk::store {
 
 // Queues everything between begin_group and commit.
-PgExpected<void> write_rows(Connection& connection, const Group& group, TenantId tenant,
+PgExpected<void> write_rows(Connection& connection, const Group& group, const Lease& lease,
                             MimeTypes& mime);
 
 }  // namespace tusk::store

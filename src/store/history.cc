@@ -5,6 +5,7 @@
 
 #include "connection.h"
 #include "loader.h"
+#include "object_place.h"
 #include "past_content.h"
 #include "session.h"
 #include "sqlstate.h"
@@ -41,6 +42,7 @@ PastVersion read_version(const Row& row) {
     std::ranges::copy(row.bytes(9), checksum.bytes.begin());
     version.checksum = checksum;
   }
+  version.object = objects::id_in(row.text(10));
   return version;
 }
 
@@ -52,12 +54,13 @@ bool is_name(const std::string& name) {
 class HistoryImpl final : public History {
  public:
   HistoryImpl(std::unique_ptr<ConnectionContext> context, std::unique_ptr<Connection> connection,
-              std::string tenant, TenantId tenant_id)
+              std::unique_ptr<objects::Objects> objects, std::string tenant, TenantId tenant_id)
       : context_(std::move(context)),
         connection_(std::move(connection)),
         loader_(*context_),
         tenant_(std::move(tenant)),
-        tenant_id_(tenant_id) {}
+        tenant_id_(tenant_id),
+        tiers_(std::move(objects), lease_) {}
 
   Result<std::optional<PastEntry>> resolve(const std::string& path, WallTime at) override {
     TRY_ASSIGN(const PgResult found,
@@ -159,10 +162,13 @@ class HistoryImpl final : public History {
   Loader loader_;
   const std::string tenant_;
   const TenantId tenant_id_;
+  const Lease lease_{};
+  Tiers tiers_;
 };
 
 VersionContent content_of(FileId file, const PastVersion& version) {
-  return {file, version.version, version.size, version.holes, version.checksum};
+  return {file, version.version, version.size, version.holes, version.checksum,
+          version.object};
 }
 
 Result<void> HistoryImpl::read(FileId file, const PastVersion& version, const Sink& sink) {
@@ -180,7 +186,7 @@ Result<void> HistoryImpl::read_chunks(FileId file, const PastVersion& version, c
   Buffer piece;
   for (std::int64_t first = 0; first < end; first += kChunksAtOnce) {
     const ChunkRange range{first, std::min(first + kChunksAtOnce, end)};
-    TRY_ASSIGN(const auto chunks, chunks_of(loader_, content, range));
+    TRY_ASSIGN(const auto chunks, chunks_of(tiers_, loader_, content, range));
     for (std::size_t i = 0; i < chunks.size(); i++) {
       const std::uint64_t offset = (static_cast<std::uint64_t>(first) + i) * kChunkBytes;
       piece.assign(std::min(kChunkBytes, version.size - offset), 0);
@@ -205,7 +211,9 @@ Result<std::unique_ptr<History>> History::open(const std::string& conninfo,
   if (found->rows() == 0)
     return fail(ENOENT, "there is no tenant '" + tenant + "' in the database");
   const TenantId id{found->row(0).uuid(0)};
-  return std::make_unique<HistoryImpl>(std::move(context), std::move(connection), tenant, id);
+  TRY_ASSIGN(auto objects, open_noted_objects(*connection, id));
+  return std::make_unique<HistoryImpl>(std::move(context), std::move(connection),
+                                       std::move(objects), tenant, id);
 }
 
 }  // namespace tusk::store

@@ -28,9 +28,10 @@ Result<SharedBytes> inline_content_of(Loader& loader, const VersionContent& want
   return std::make_shared<Buffer>(data.begin(), data.end());
 }
 
-Result<std::vector<SharedBytes>> chunks_of(Loader& loader, const VersionContent& wanted,
-                                           ChunkRange range) {
-  TRY_ASSIGN(const std::vector<Chunk> found, loader.chunks({wanted.file, range, wanted.version}));
+Result<std::vector<SharedBytes>> chunks_of(Tiers& tiers, Loader& loader,
+                                           const VersionContent& wanted, ChunkRange range) {
+  TRY_ASSIGN(const std::vector<Chunk> found,
+             tiers.read({wanted.file, range, wanted.version, {}, wanted.object}, loader));
   std::vector<SharedBytes> chunks(static_cast<std::size_t>(range.last - range.first));
   auto next = found.begin();
   for (std::int64_t number = range.first; number < range.last; number++) {

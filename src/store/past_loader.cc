@@ -83,7 +83,7 @@ Result<T> logged(Result<T> result) {
 }
 
 VersionContent content_of(const FileRow& row) {
-  return {row.id, row.version, row.size, row.holes, row.checksum};
+  return {row.id, row.version, row.size, row.holes, row.checksum, row.object};
 }
 
 }  // namespace
@@ -155,8 +155,9 @@ Result<SharedBytes> inline_content(Loader& loader, const FileRow& row) {
   return logged(inline_content_of(loader, content_of(row)));
 }
 
-Result<std::vector<SharedBytes>> chunks(Loader& loader, const FileRow& row, ChunkRange range) {
-  return logged(chunks_of(loader, content_of(row), range));
+Result<std::vector<SharedBytes>> chunks(Tiers& tiers, Loader& loader, const FileRow& row,
+                                        ChunkRange range) {
+  return logged(chunks_of(tiers, loader, content_of(row), range));
 }
 
 }  // namespace tusk::store::past

@@ -1,7 +1,7 @@
 // The PastStore's questions, asked over a loader's connection.
 #pragma once
 
-#include "loader.h"
+#include "tiers.h"
 #include "tuskfs/store/past.h"
 
 namespace tusk::store::past {
@@ -20,6 +20,7 @@ Result<void> take_snapshot(Loader& loader, TenantId tenant, const Snapshot& snap
 Result<void> remove_snapshot(Loader& loader, TenantId tenant, const std::string& name);
 // Log what is damaged.
 Result<SharedBytes> inline_content(Loader& loader, const FileRow& row);
-Result<std::vector<SharedBytes>> chunks(Loader& loader, const FileRow& row, ChunkRange range);
+Result<std::vector<SharedBytes>> chunks(Tiers& tiers, Loader& loader, const FileRow& row,
+                                        ChunkRange range);
 
 }  // namespace tusk::store::past

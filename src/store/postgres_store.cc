@@ -8,9 +8,11 @@
 #include "committer.h"
 #include "janitor.h"
 #include "loader.h"
+#include "object_place.h"
 #include "past_loader.h"
 #include "session.h"
 #include "sqlstate.h"
+#include "tiers.h"
 #include "tuskfs/base/log.h"
 #include "tuskfs/store/migrate.h"
 #include "tuskfs/store/postgres.h"
@@ -37,13 +39,15 @@ Result<T> guarded(std::move_only_function<Result<T>()> call) {
 class PostgresStoreImpl final : public PostgresStore, private PastStore {
  public:
   PostgresStoreImpl(Executor& executor, std::unique_ptr<ConnectionContext> context,
-                    std::unique_ptr<Connection> connection, Lease lease, int schema_version)
+                    std::unique_ptr<Connection> connection, Lease lease, int schema_version,
+                    std::unique_ptr<objects::Objects> objects)
       : executor_(executor),
         context_(std::move(context)),
         lease_(std::move(lease)),
         database_(connection->database()),
         schema_version_(schema_version),
-        committer_(*context_, std::move(connection), lease_) {}
+        committer_(*context_, std::move(connection), lease_),
+        tiers_(std::move(objects), lease_) {}
 
   ~PostgresStoreImpl() override {
     const std::uint64_t one = 1;
@@ -55,7 +59,8 @@ class PostgresStoreImpl final : public PostgresStore, private PastStore {
 
   void start(const PostgresOptions& options) {
     commits_.start(
-        "tusk-commit", [] { return std::make_unique<Nothing>(); }, [this] { return settle(); });
+        "tusk-commit", [this] { return std::make_unique<Loader>(*context_); },
+        [this] { return settle(); });
     for (int i = 0; i < std::max(options.loaders, 1); i++) {
       loads_.start("tusk-load", [this] { return std::make_unique<Loader>(*context_); });
     }
@@ -74,8 +79,8 @@ class PostgresStoreImpl final : public PostgresStore, private PastStore {
   }
   void load_chunks(const ChunkQuery& query,
                    Callback<Result<std::vector<Chunk>>> callback) override {
-    load<std::vector<Chunk>>([query](Loader& loader) { return loader.chunks(query); },
-                             std::move(callback));
+    load<std::vector<Chunk>>(
+        [this, query](Loader& loader) { return tiers_.read(query, loader); }, std::move(callback));
   }
   void load_xattrs(Uuid owner, Callback<Result<std::vector<XattrRow>>> callback) override {
     load<std::vector<XattrRow>>([owner](Loader& loader) { return loader.xattrs(owner); },
@@ -88,8 +93,8 @@ class PostgresStoreImpl final : public PostgresStore, private PastStore {
 
   void commit(std::shared_ptr<const Group> group, Callback<CommitResult> callback) override {
     auto answer = std::make_shared<Callback<CommitResult>>(std::move(callback));
-    const bool queued = commits_.push([this, group = std::move(group), answer](Nothing&) {
-      reply(std::move(*answer), guarded_commit(group));
+    const bool queued = commits_.push([this, group = std::move(group), answer](Loader& loader) {
+      reply(std::move(*answer), guarded_commit(group, loader));
     });
     if (queued) return;
     reply(std::move(*answer), CommitResult{CommitState::retry, {EIO, "too many groups wait", {}}});
@@ -159,7 +164,7 @@ class PostgresStoreImpl final : public PostgresStore, private PastStore {
   void past_chunks(const FileRow& row, ChunkRange range,
                    Callback<Result<std::vector<SharedBytes>>> callback) override {
     load<std::vector<SharedBytes>>(
-        [row, range](Loader& loader) { return past::chunks(loader, row, range); },
+        [this, row, range](Loader& loader) { return past::chunks(tiers_, loader, row, range); },
         std::move(callback));
   }
 
@@ -171,8 +176,6 @@ class PostgresStoreImpl final : public PostgresStore, private PastStore {
   }
 
  private:
-  struct Nothing {};
-
   TenantId tenant() const { return lease_.attached.tenant; }
 
   template <class T>
@@ -192,9 +195,18 @@ class PostgresStoreImpl final : public PostgresStore, private PastStore {
     if (!queued) reply<Result<T>>(std::move(*answer), fail(EAGAIN, "too many loads wait"));
   }
 
-  CommitResult guarded_commit(const std::shared_ptr<const Group>& group) {
+  // What goes outside of the database is there before the rows say so.
+  CommitResult commit_tiers(const std::shared_ptr<const Group>& group, Loader& loader) {
+    auto rows = tiers_.write(group, loader);
+    if (!rows) return {CommitState::retry, std::move(rows).error()};
+    CommitResult result = committer_.commit(*rows);
+    if (result.state == CommitState::committed) tiers_.settle(**rows);
+    return result;
+  }
+
+  CommitResult guarded_commit(const std::shared_ptr<const Group>& group, Loader& loader) {
     try {
-      return committer_.commit(group);
+      return commit_tiers(group, loader);
     } catch (const std::exception& e) {
       log::error("cannot commit: {}", e.what());
       committer_.forget_connection();
@@ -218,7 +230,8 @@ class PostgresStoreImpl final : public PostgresStore, private PastStore {
   const std::string database_;
   const int schema_version_;
   Committer committer_;  // its commit() on the committing thread only
-  WorkQueue<Nothing> commits_{kWaitingCommits};
+  Tiers tiers_;
+  WorkQueue<Loader> commits_{kWaitingCommits};
   WorkQueue<Loader> loads_{kWaitingLoads};
   std::optional<Janitor> janitor_;
 };
@@ -247,8 +260,10 @@ Result<std::unique_ptr<PostgresStore>> PostgresStore::attach(const PostgresOptio
   }
   TRY_ASSIGN(auto connection, open_first_session(*context));
   TRY_ASSIGN(Lease lease, take_tree(*connection, options));
+  TRY_ASSIGN(auto objects, open_objects(*connection, options, lease));
   auto store = std::make_unique<PostgresStoreImpl>(
-      executor, std::move(context), std::move(connection), std::move(lease), schema_version);
+      executor, std::move(context), std::move(connection), std::move(lease), schema_version,
+      std::move(objects));
   store->start(options);
   return store;
 }

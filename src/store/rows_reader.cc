@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "tuskfs/base/log.h"
+#include "tuskfs/objects/objects.h"
 
 namespace tusk::store {
 namespace {
@@ -61,7 +62,10 @@ std::string_view read_content(const Row& row, FileRow& file) {
   file.size = static_cast<std::uint64_t>(size);
   if (file.version < 0) return "negative version";
   file.content_at = {row.integer(18)};
-  if (row.text(17) != "db") return "content outside the database";
+  if (row.text(17) != "db") {
+    file.object = objects::id_in(row.text(17));
+    if (!file.object || file.form != Form::chunked) return "content where nobody knows it";
+  }
   if (!row.is_null(16)) {
     Checksum checksum;
     const ByteSpan bytes = row.bytes(16);

@@ -21,6 +21,7 @@ Uuid owner_of(const XattrRow& row) { return row.owner; }
 Uuid owner_of(const ChunkDrop& drop) { return drop.file.uuid; }
 Uuid owner_of(const ChunkPut& put) { return put.file.uuid; }
 Uuid owner_of(const Staging& staging) { return staging.file.uuid; }
+Uuid owner_of(const ObjectWrite& write) { return write.file.uuid; }
 
 // The rows that have one owner, in the order in which they are written: what makes room comes
 // first.
@@ -33,6 +34,7 @@ void for_each_list(const Group& from, Group& to, Fn fn) {
   fn(from.folders_trashed, to.folders_trashed);
   fn(from.file_names_ended, to.file_names_ended);
   fn(from.folder_names_ended, to.folder_names_ended);
+  fn(from.object_writes, to.object_writes);
   fn(from.folders, to.folders);
   fn(from.files, to.files);
   fn(from.links_added, to.links_added);
@@ -52,8 +54,8 @@ bool is_tree_lost(const PgFailure& failure) {
 
 class Salvage {
  public:
-  Salvage(Connection& connection, const Group& group, TenantId tenant, MimeTypes& mime)
-      : connection_(connection), group_(group), tenant_(tenant), mime_(mime) {}
+  Salvage(Connection& connection, const Group& group, const Lease& lease, MimeTypes& mime)
+      : connection_(connection), group_(group), lease_(lease), mime_(mime) {}
 
   PgExpected<std::vector<Refusal>> run() {
     Group common;
@@ -110,7 +112,7 @@ class Salvage {
 
   PgExpected<void> write(const Group& part) {
     TRY(connection_.queue("savepoint"));
-    TRY(write_rows(connection_, part, tenant_, mime_));
+    TRY(write_rows(connection_, part, lease_, mime_));
     Answers answers = connection_.finish();
     if (answers.failure) return std::unexpected(std::move(*answers.failure));
     TRY(connection_.run("release_savepoint"));
@@ -119,7 +121,7 @@ class Salvage {
 
   Connection& connection_;
   const Group& group_;
-  TenantId tenant_;
+  const Lease& lease_;
   MimeTypes& mime_;
   std::vector<Refusal> refused_;
 };
@@ -127,8 +129,8 @@ class Salvage {
 }  // namespace
 
 PgExpected<std::vector<Refusal>> write_accepted_rows(Connection& connection, const Group& group,
-                                                     TenantId tenant, MimeTypes& mime) {
-  return Salvage(connection, group, tenant, mime).run();
+                                                     const Lease& lease, MimeTypes& mime) {
+  return Salvage(connection, group, lease, mime).run();
 }
 
 }  // namespace tusk::store

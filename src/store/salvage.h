@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "attach.h"
 #include "connection.h"
 #include "mime.h"
 #include "tuskfs/store/store.h"
@@ -14,6 +15,6 @@ namespace tusk::store {
 // or trigger of theirs, a table that is missing). Fails when the cause lies with no single one of
 // them; the transaction must be rolled back then.
 PgExpected<std::vector<Refusal>> write_accepted_rows(Connection& connection, const Group& group,
-                                                     TenantId tenant, MimeTypes& mime);
+                                                     const Lease& lease, MimeTypes& mime);
 
 }  // namespace tusk::store

@@ -34,9 +34,11 @@ Attached MemStore::attach() {
       return std::get<0>(entry.first) == id && std::get<2>(entry.first) > published;
     });
   }
+  std::erase_if(objects_, [](const auto& entry) { return !entry.second.finished; });
   durable_ = state_;
   undurable_.clear();
-  return {{}, state_.folders.at(root_), state_.usage, GroupNo{state_.last_group}};
+  return {{}, state_.folders.at(root_), state_.usage, GroupNo{state_.last_group},
+          {}, true};
 }
 
 void MemStore::answer(std::move_only_function<void(bool)> load) {
@@ -115,12 +117,77 @@ SharedBytes MemStore::newest(const State& state, FileId id, std::int64_t chunk, 
   return file == id && number == chunk ? it->second : nullptr;
 }
 
+// As store/tiers.cc has it.
+SharedBytes MemStore::stored_chunk(const ChunkQuery& query, std::int64_t chunk) const {
+  std::optional<Uuid> bottom = query.object;
+  for (const Uuid& id : query.writing) {
+    const auto object = objects_.find(id);
+    if (object == objects_.end()) return nullptr;
+    if (object->second.finished) {
+      bottom = id;
+      break;
+    }
+    const auto data = object->second.chunks.find(chunk);
+    if (data != object->second.chunks.end()) return data->second;
+  }
+  if (!bottom) return newest(state_, query.file, chunk, query.version);
+  const auto object = objects_.find(*bottom);
+  if (object == objects_.end() || !object->second.finished) return nullptr;
+  const auto data = object->second.chunks.find(chunk);
+  return data == object->second.chunks.end() ? nullptr : data->second;
+}
+
+void MemStore::finish(Object& object, const ObjectWrite& write) {
+  const std::int64_t end =
+      static_cast<std::int64_t>((write.finish->size + kChunkBytes - 1) / kChunkBytes);
+  const std::int64_t base_end =
+      static_cast<std::int64_t>((write.base.size + kChunkBytes - 1) / kChunkBytes);
+  const auto in = [](const std::vector<ChunkRange>& ranges, std::int64_t n) {
+    return std::ranges::any_of(ranges,
+                               [n](const ChunkRange& r) { return n >= r.first && n < r.last; });
+  };
+  std::erase_if(object.chunks, [end](const auto& entry) { return entry.first >= end; });
+  for (std::int64_t n = 0; n < end; n++) {
+    if (in(write.finish->holes, n)) {
+      object.chunks.erase(n);
+      continue;
+    }
+    if (object.chunks.contains(n)) continue;
+    SharedBytes data;
+    if (n < base_end && !in(write.base.holes, n))
+      data = stored_chunk({write.file, {}, write.base.version, {}, write.base.object}, n);
+    if (!data) broken_ = "an object lacks chunk " + std::to_string(n);
+    object.chunks[n] = data;
+  }
+  object.finished = true;
+}
+
+void MemStore::write_objects(const Group& group) {
+  for (const Uuid& id : group.objects_abandoned) objects_.erase(id);
+  for (const ObjectWrite& write : group.object_writes) {
+    Object& object = objects_[write.object];
+    if (object.finished) continue;
+    for (const ObjectWrite::Put& put : write.puts) object.chunks[put.chunk] = put.data;
+    if (write.finish) finish(object, write);
+  }
+}
+
+void MemStore::fetch(State& state, const ObjectFetch& fetch) const {
+  for (const ChunkRange& range : fetch.ranges) {
+    for (std::int64_t n = range.first; n < range.last; n++) {
+      const SharedBytes data = stored_chunk({fetch.file, {}, 0, {}, fetch.object}, n);
+      if (!data) broken_ = "an object that is fetched lacks chunk " + std::to_string(n);
+      if (data) state.chunks[{fetch.file, n, fetch.version}] = data;
+    }
+  }
+}
+
 void MemStore::load_chunks(const ChunkQuery& query, Callback<Result<std::vector<Chunk>>> callback) {
   answer([this, query, callback = std::move(callback)](bool connected) mutable {
     if (!connected) return callback(std::unexpected(not_connected()));
     std::vector<Chunk> out;
     for (std::int64_t n = query.range.first; n < query.range.last; n++) {
-      const SharedBytes data = newest(state_, query.file, n, query.version);
+      const SharedBytes data = stored_chunk(query, n);
       if (data) out.push_back({n, std::make_shared<Buffer>(*data)});
     }
     callback(std::move(out));
@@ -158,6 +225,7 @@ void MemStore::step_commit(Verdict verdict) {
   const auto pending = std::exchange(commit_, nullptr);
   const bool applies = verdict == Verdict::commit || verdict == Verdict::commit_but_unknown;
   const auto number = static_cast<std::int64_t>(pending->group->number);
+  if (state_.last_group < number) write_objects(*pending->group);
   if (applies && state_.last_group < number) {
     apply(state_, *pending->group);
     undurable_.push_back(pending->group);
@@ -262,6 +330,7 @@ void MemStore::apply(State& state, const Group& group) const {
   for (const auto& row : group.xattrs_set) state.xattrs[{row.owner, row.name}] = row.value;
   for (const auto& row : group.xattrs_removed) state.xattrs.erase({row.owner, row.name});
   for (const auto& drop : group.chunk_drops) drop_chunks(state, drop);
+  for (const auto& each : group.object_fetches) fetch(state, each);
   for (const auto& put : group.chunk_puts)
     state.chunks[{put.file, put.chunk, put.version}] = put.data;
   for (const auto& staging : group.stagings) {
@@ -292,7 +361,7 @@ std::optional<Buffer> MemStore::content(const FileRow& row, const SharedBytes& i
     const bool hole = std::ranges::any_of(
         row.holes, [chunk](const ChunkRange& r) { return chunk >= r.first && chunk < r.last; });
     if (hole) continue;
-    const SharedBytes data = newest(state_, row.id, chunk, row.version);
+    const SharedBytes data = stored_chunk({row.id, {}, row.version, {}, row.object}, chunk);
     if (!data) return std::nullopt;
     const auto size = std::min<std::uint64_t>(data->size(), row.size - at);
     std::copy_n(data->begin(), size, out.begin() + static_cast<std::ptrdiff_t>(at));
@@ -301,6 +370,7 @@ std::optional<Buffer> MemStore::content(const FileRow& row, const SharedBytes& i
 }
 
 std::string MemStore::check() const {
+  if (!broken_.empty()) return broken_;
   std::set<std::pair<FolderId, std::string>> names;
   const auto take = [&](FolderId folder, const std::string& name) {
     return state_.folders.contains(folder) && names.insert({folder, name}).second;

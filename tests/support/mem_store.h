@@ -79,6 +79,16 @@ class MemStore final : public store::Store {
     store::Callback<store::CommitResult> callback;
   };
 
+  // Outside of the database, so no crash of the server undoes it.
+  struct Object {
+    bool finished = false;
+    std::map<std::int64_t, SharedBytes> chunks;
+  };
+
+  void write_objects(const store::Group& group);
+  void finish(Object& object, const store::ObjectWrite& write);
+  void fetch(State& state, const store::ObjectFetch& fetch) const;
+  SharedBytes stored_chunk(const store::ChunkQuery& query, std::int64_t chunk) const;
   void answer(std::move_only_function<void(bool connected)> load);
   void apply(State& state, const store::Group& group) const;
   static void delete_file(State& state, FileId id);
@@ -91,6 +101,8 @@ class MemStore final : public store::Store {
   std::deque<std::shared_ptr<const store::Group>> undurable_;
   std::deque<std::move_only_function<void(bool)>> loads_;
   std::unique_ptr<PendingCommit> commit_;
+  std::map<Uuid, Object> objects_;
+  mutable std::string broken_;  // what a group asked for and was not there
   FolderId root_;
 };
 

@@ -8,6 +8,7 @@ World::World(std::uint64_t seed) : seed_(seed), random_(seed), executor_(seed), 
   options_.inline_limit = 3000;
   options_.edit_in_place_limit = 1000;
   options_.stage_limit = 64 << 10;
+  if (seed / 4 % 2 == 1) options_.external_above = 70'000;
   options_.publish_interval = std::chrono::hours(1000);
   options_.db_timeout = std::chrono::hours(1000);
   // Room for what one operation needs at once, and little more.

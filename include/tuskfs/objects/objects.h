@@ -78,7 +78,11 @@ struct Options {
 // the mark: ENOENT.
 Result<std::unique_ptr<Objects>> open(const Options&, bool fresh);
 
-// file:///folder or s3://bucket/prefix, as urls of the tree's objects begin.
+// file:///folder/TREE or s3://bucket/prefix/TREE, as urls of the tree's objects begin.
 std::string place_of(const Options&);
+// The location within a place; empty when it is none of that tree.
+std::string location_in(const std::string& place, TenantId tree);
+std::string url_in(const std::string& place, Uuid id);
+std::optional<Uuid> id_in(std::string_view url);
 
 }  // namespace tusk::objects

@@ -63,6 +63,41 @@ struct ChunkShare {
   std::int64_t count = 0;
 };
 
+// Where the chunks are that a content has and a group does not bring.
+struct ChunkSource {
+  Version version = 0;         // of the file's rows, unless they are in an object
+  std::optional<Uuid> object;
+  std::uint64_t size = 0;      // of the content; 0: there are none
+  std::vector<ChunkRange> holes;
+};
+
+// Chunks on their way to an object that becomes the content of a file.
+struct ObjectWrite {
+  Uuid object;
+  FileId file;
+  ChunkSource base;  // the same in every write of the object
+  struct Put {
+    std::int64_t chunk = 0;
+    SharedBytes data;
+  };
+  std::vector<Put> puts;
+  // Its last write: the group commits once the object is durable with this size and these holes.
+  struct Finish {
+    std::uint64_t size = 0;
+    std::vector<ChunkRange> holes;
+  };
+  std::optional<Finish> finish;
+  Buffer sums;  // filled in by the store when it has finished the object
+};
+
+// Chunks that come from an object into rows of `version`.
+struct ObjectFetch {
+  FileId file;
+  Version version = 0;
+  Uuid object;
+  std::vector<ChunkRange> ranges;
+};
+
 // Rows of these chunks with a version in [from, below) go (those that others share stay, unseen).
 struct ChunkDrop {
   FileId file;
@@ -84,6 +119,9 @@ struct Group {
   GroupNo number{};
   bool durable = false;  // commit waits for the disk
 
+  std::vector<Uuid> objects_abandoned;  // written in part, and no longer wanted
+  std::vector<ObjectWrite> object_writes;
+  std::vector<ObjectFetch> object_fetches;
   std::vector<ChunkShare> chunk_shares;
   std::vector<LinkRow> links_removed;
   std::vector<FileId> files_deleted;      // with their versions, chunks, links, xattrs and staging

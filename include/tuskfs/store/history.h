@@ -29,6 +29,7 @@ struct PastVersion {
   Form form = Form::inline_data;
   std::vector<ChunkRange> holes;
   std::optional<Checksum> checksum;
+  std::optional<Uuid> object;  // as FileRow's
 };
 
 struct TrashEntry {

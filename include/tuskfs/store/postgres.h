@@ -8,6 +8,7 @@
 
 #include "tuskfs/base/executor.h"
 #include "tuskfs/base/result.h"
+#include "tuskfs/objects/objects.h"
 #include "tuskfs/store/past.h"
 #include "tuskfs/store/store.h"
 
@@ -21,6 +22,12 @@ struct PostgresOptions {
   // When history is cleaned up for the first time after the mount, and then again and again.
   std::chrono::milliseconds clean_first_after = std::chrono::seconds(30);
   std::chrono::milliseconds clean_every = std::chrono::minutes(10);
+  // Where large files go, its `tree` filled in by the store. Without a location the noted one counts,
+  // without that `objects_default`; when that is empty too, everything stays in the database.
+  objects::Options objects = {};
+  std::string objects_default = {};
+  // For how long an object stays that nothing refers to any more.
+  std::chrono::seconds object_grace = std::chrono::hours(1);
   // Called on a worker thread before each attempt to reconnect (the embedded cluster restarts
   // itself here); may be empty.
   std::function<void()> before_reconnect;

@@ -58,6 +58,7 @@ struct FileRow {
   Version version = 0;
   Form form = Form::inline_data;
   std::vector<ChunkRange> holes;     // chunked only, in order, not touching
+  std::optional<Uuid> object;        // chunked only: the chunks are in this object, not in rows
   std::optional<Checksum> checksum;  // of the whole content; absent once edited in place
   WallTime content_at{};             // since when the content is the present one
   WallTime renamed_at{};             // as FolderRow's

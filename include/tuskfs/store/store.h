@@ -43,6 +43,9 @@ struct ChunkQuery {
   FileId file;
   ChunkRange range;
   Version version = 0;  // newest rows not above it
+  // Objects that are being written, the newest first: what they have got is newer than the rest.
+  std::vector<Uuid> writing = {};
+  std::optional<Uuid> object = {};  // where the chunks are instead of rows
 };
 struct Chunk {
   std::int64_t number = 0;
@@ -95,6 +98,7 @@ struct Attached {
   Usage usage;
   GroupNo last_group{};
   Policy policy{};
+  bool has_objects = false;  // there is a place for objects
 };
 
 }  // namespace tusk::store

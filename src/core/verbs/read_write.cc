@@ -8,6 +8,7 @@
 #include "core/content_ops.h"
 #include "core/loads.h"
 #include "core/publish.h"
+#include "core/tier.h"
 #include "core/tree.h"
 #include "core/verbs.h"
 
@@ -64,7 +65,11 @@ Attempt<std::size_t> copy_bytes(Core& core, Node& source, Node& target, const vf
 
 bool can_share(const Core& core, const Node& source, const Node& target,
                const vfs::CopyRange& range, std::uint64_t size) {
-  return &source != &target && source.file.form == store::Form::chunked && size >= kChunkBytes &&
+  const bool stays = !has_object(source) && !has_object(target) &&
+                     (!core.options.external_above ||
+                      std::max(target.file.size, range.target_offset + size) <=
+                          *core.options.external_above);
+  return stays && &source != &target && source.file.form == store::Form::chunked && size >= kChunkBytes &&
          range.source_offset % kChunkBytes == 0 && range.target_offset % kChunkBytes == 0 &&
          range.target_offset + size > core.options.edit_in_place_limit;
 }
@@ -95,6 +100,30 @@ Attempt<std::size_t> share_chunks(Core& core, Node& source, Node& target,
   }
   publish(core, target);
   return whole;
+}
+
+bool can_adopt(const Node& source, const Node& target, const vfs::CopyRange& range,
+               std::uint64_t size) {
+  return &source != &target && source.file.object && target.file.size == 0 &&
+         range.source_offset == 0 && range.target_offset == 0 && size == source.file.size;
+}
+
+// The whole of an object, which never changes: another row that refers to it.
+Attempt<std::size_t> adopt(Core& core, Node& source, Node& target) {
+  publish(core, source);
+  if (!core.txg.is_committed(source.group)) return wait_on(core.txg.want_commit());
+  ATTEMPT(load_chunks(core, source, 0, 0));
+  adopt_object(core, source, target);
+  publish(core, target);
+  return static_cast<std::size_t>(source.file.size);
+}
+
+Attempt<std::size_t> copy_range(Core& core, Node& source, Node& target,
+                                const vfs::CopyRange& range, std::uint64_t size) {
+  if (can_adopt(source, target, range, size)) return adopt(core, source, target);
+  if (can_share(core, source, target, range, size))
+    return share_chunks(core, source, target, range, size);
+  return copy_bytes(core, source, target, range, size);
 }
 
 }  // namespace
@@ -150,9 +179,7 @@ Attempt<std::size_t> copy_file_range(Core& core, const vfs::Call& call,
       std::min<std::uint64_t>(range.size, source->file.size - range.source_offset);
   if (range.target_offset + size > kMostBytes) return error(EFBIG);
   ATTEMPT(core.txg.admit(0));
-  const bool share = can_share(core, *source, *target, range, size);
-  ATTEMPT_ASSIGN(const std::size_t copied, share ? share_chunks(core, *source, *target, range, size)
-                                                 : copy_bytes(core, *source, *target, range, size));
+  ATTEMPT_ASSIGN(const std::size_t copied, copy_range(core, *source, *target, range, size));
   note_modified(core, call, *target);
   return copied;
 }

@@ -1,0 +1,118 @@
+#include "core/tier.h"
+
+#include "core/content_ops.h"
+#include "core/core.h"
+
+namespace tusk::core {
+namespace {
+
+using store::ChunkSource;
+using store::Form;
+
+// A file that shrinks comes back into the database; one larger than this only by a command, as its
+// chunks pass through memory.
+constexpr std::uint64_t kComesBack = 64 << 20;
+
+// What the next cut may still add to.
+ContentLayer* coming(Content& content) {
+  if (content.layers.empty() || content.layers.back().ended) return nullptr;
+  return &content.layers.back();
+}
+
+// Everything that the coming content does not bring itself.
+ChunkSource base_of(const Node& node) {
+  const FileState& file = node.file;
+  const Content& content = *file.content;
+  if (content.rewritten || !content.published || content.published->form == Form::inline_data)
+    return {};
+  if (file.object) {
+    return {0, file.object, content.published->size, content.published->holes};
+  }
+  // Rows staged ahead count as well; what is a hole in the end is not asked for.
+  return {file.version + 1, {}, kMostBytes, {}};
+}
+
+}  // namespace
+
+bool has_object(const Node& node) {
+  const Content* content = node.file.content.get();
+  return node.file.object || (content && !content->layers.empty());
+}
+
+bool goes_out(const Core& core, const Node& node) {
+  if (!core.options.external_above) return false;
+  Content& content = *node.file.content;
+  // Shares of rows are rows.
+  if (content.delta && !content.delta->shares.empty()) return false;
+  if (node.file.size > *core.options.external_above) return true;
+  const ContentLayer* layer = coming(content);
+  const bool has_begun = layer && layer->object;
+  return has_begun || (node.file.object && node.file.size > kComesBack);
+}
+
+ContentLayer& coming_object(Core& core, Node& node) {
+  Content& content = *node.file.content;
+  ContentLayer* layer = coming(content);
+  if (!layer) {
+    content.layers.push_back({.base = base_of(node)});
+    layer = &content.layers.back();
+  }
+  if (!layer->object) layer->object = core.new_id();
+  return *layer;
+}
+
+void publish_out(Core& core, Node& node, GroupNo group) {
+  ContentLayer& layer = coming_object(core, node);
+  layer.finished = group;
+  node.file.object = layer.object;
+}
+
+void publish_in(Node& node, GroupNo group) {
+  const auto object = std::exchange(node.file.object, std::nullopt);
+  if (!object) return;
+  Content& content = *node.file.content;
+  // Nothing but what is put: no chunk comes from there.
+  if (content.rewritten) return;
+  content.layers.push_back({.base = {0, object, content.published->size, content.published->holes},
+                            .finished = group});
+}
+
+void publish_adopted(Node& node, Uuid object) {
+  abandon_coming(node);
+  node.file.object = object;
+}
+
+void abandon_coming(Node& node) {
+  Content& content = *node.file.content;
+  if (content.layers.empty()) return;
+  if (!content.delta) content.delta = std::make_unique<Delta>();
+  for (const ContentLayer& layer : content.layers) {
+    if (layer.object && layer.opened != GroupNo{} && !layer.ended)
+      content.delta->abandoned.push_back(*layer.object);
+  }
+  content.layers.clear();
+}
+
+void settle_layers(const Core& core, Content& content) {
+  auto& layers = content.layers;
+  while (!layers.empty() && layers.front().ended && core.txg.is_committed(layers.front().finished))
+    layers.erase(layers.begin());
+}
+
+store::ChunkQuery chunk_query(Core& core, Node& node, store::ChunkRange range) {
+  Content& content = *node.file.content;
+  settle_layers(core, content);
+  store::ChunkQuery query{node.file_id(), range, node.file.version + (content.staged ? 1 : 0), {},
+                          node.file.object};
+  if (content.layers.empty()) return query;
+  for (auto layer = content.layers.rbegin(); layer != content.layers.rend(); ++layer) {
+    const bool is_there = layer->opened != GroupNo{} && core.txg.is_committed(layer->opened);
+    if (layer->object && is_there) query.writing.push_back(*layer->object);
+  }
+  const ChunkSource& bottom = content.layers.front().base;
+  query.object = bottom.object;
+  if (!bottom.object && bottom.version > 0) query.version = bottom.version;
+  return query;
+}
+
+}  // namespace tusk::core

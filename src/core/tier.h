@@ -1,0 +1,33 @@
+// Content on its way between rows of the database and objects outside of it. An object gets chunks
+// by several groups and is ended by the one that publishes it; until that has committed, what is
+// not in memory is where it was.
+#pragma once
+
+#include "core/node.h"
+#include "tuskfs/store/store.h"
+
+namespace tusk::core {
+
+struct Core;
+
+// Whether the content that is to be published or staged goes to an object.
+bool goes_out(const Core& core, const Node& node);
+// Whether it is, or may become, an object's before it is next published.
+bool has_object(const Node& node);
+
+// The object that the coming content goes to; begun when there is none yet.
+ContentLayer& coming_object(Core& core, Node& node);
+// The content is published outside, or no longer is: what the cut is to do about it.
+void publish_out(Core& core, Node& node, GroupNo group);
+void publish_in(Node& node, GroupNo group);
+// The content is published as another file's object, which is stored already.
+void publish_adopted(Node& node, Uuid object);
+// The coming content needs no object any more.
+void abandon_coming(Node& node);
+
+// Where a chunk that is not in memory is asked for.
+store::ChunkQuery chunk_query(Core& core, Node& node, store::ChunkRange range);
+// Forgets objects on their way that have arrived.
+void settle_layers(const Core& core, Content& content);
+
+}  // namespace tusk::core
