@@ -38,3 +38,14 @@ from tusk.drop_objects($1::uuid, now(), make_interval(secs => $2::int8)) d
 -- name: forget_objects
 -- They have been removed.
 delete from tusk.objects where id = any ($1::uuid[])
+
+-- name: try_lock_objects
+-- Whoever removes objects holds this lock; a backup shares it, so that none goes while it copies.
+select pg_try_advisory_lock(hashtextextended('tuskfs objects', 0))
+
+-- name: unlock_objects
+select pg_advisory_unlock(hashtextextended('tuskfs objects', 0))
+
+-- name: hold_objects
+-- Until the session ends.
+select pg_advisory_lock_shared(hashtextextended('tuskfs objects', 0))

@@ -54,8 +54,16 @@ void add_history(CLI::App& app, Parsed& parsed) {
   back->add_option("--to", parsed.past.to, "restore there, where nothing is yet")
       ->type_name("OTHER");
   add_json(add("trash", "list what was deleted", kTree, trash), parsed.past.json);
-  add_json(add("gc", "remove at once what history need not keep any longer", kTree, gc),
-           parsed.past.json);
+  CLI::App* collected =
+      add("gc", "remove at once what history need not keep any longer", kTree, gc);
+  collected
+      ->add_option_function<std::int64_t>(
+          "--object-grace",
+          [&parsed](std::int64_t v) { parsed.past.object_grace = std::chrono::seconds(v); },
+          "for how long objects stay that nothing refers to (default: 3600)")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0, 365 * 24 * 3600));
+  add_json(collected, parsed.past.json);
 }
 
 void add_snapshot(CLI::App& app, Parsed& parsed) {

@@ -98,12 +98,15 @@ Result<void> show_trash(const PastRequest& request) {
 
 Result<void> collect(const PastRequest& request) {
   TRY_ASSIGN(const Past past, look_back(request));
-  TRY_ASSIGN(const auto gone, past.history->collect_garbage());
+  TRY_ASSIGN(const auto gone, past.history->collect_garbage(request.object_grace));
   if (request.json) {
-    print({{"files", gone.files}, {"folders", gone.folders}, {"versions", gone.versions}});
+    print({{"files", gone.files},
+           {"folders", gone.folders},
+           {"versions", gone.versions},
+           {"objects", gone.objects}});
   } else {
-    fmt::print("{} files, {} folders and {} versions were past their time and are gone\n",
-               gone.files, gone.folders, gone.versions);
+    fmt::print("{} files, {} folders, {} versions and {} objects were past their time and are gone\n",
+               gone.files, gone.folders, gone.versions, gone.objects);
   }
   return {};
 }

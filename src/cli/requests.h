@@ -56,6 +56,7 @@ struct PastRequest {
   std::string at;        // a time as people write it; empty: now, or when the path was last seen
   Version version = -1;  // -1: not given
   std::string to;        // restore: where to
+  std::chrono::seconds object_grace{3600};  // gc
   bool json = false;
 };
 

@@ -190,11 +190,16 @@ class LocalObjects final : public Objects {
   const std::string place_;
 };
 
+Result<void> make_folders(const fs::path& folder) {
+  if (::mkdir(folder.c_str(), 0700) == 0 || errno == EEXIST) return {};
+  if (errno != ENOENT || !folder.has_relative_path()) return failed("make the folder", folder);
+  TRY(make_folders(folder.parent_path()));
+  if (::mkdir(folder.c_str(), 0700) == 0 || errno == EEXIST) return {};
+  return failed("make the folder", folder);
+}
+
 Result<void> make_place(const fs::path& root) {
-  std::error_code broken;
-  fs::create_directories(root.parent_path(), broken);
-  if (broken) return failed("make the folder", root.parent_path(), broken.value());
-  if (::mkdir(root.c_str(), 0700) != 0 && errno != EEXIST) return failed("make the folder", root);
+  TRY(make_folders(root));
   const fs::path mark = root / kMark;
   const Fd fd(::open(mark.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0400));
   if (!fd && errno != EACCES) return failed("create", mark);

@@ -5,6 +5,7 @@
 
 #include "connection.h"
 #include "loader.h"
+#include "object_collector.h"
 #include "object_place.h"
 #include "past_content.h"
 #include "session.h"
@@ -122,7 +123,7 @@ class HistoryImpl final : public History {
     return {};
   }
 
-  Result<Collected> collect_garbage() override {
+  Result<Collected> collect_garbage(std::chrono::seconds object_grace) override {
     Collected sum;
     bool has_more = true;
     while (has_more) {
@@ -133,6 +134,9 @@ class HistoryImpl final : public History {
       sum.versions += row.integer(2);
       has_more = row.boolean(3);
     }
+    if (!tiers_.objects()) return sum;
+    TRY_ASSIGN(sum.objects, collect_objects(*connection_, *tiers_.objects(), tenant_id_,
+                                            object_grace, [] { return true; }));
     return sum;
   }
 

@@ -1,5 +1,6 @@
 #include "janitor.h"
 
+#include "object_collector.h"
 #include "session.h"
 #include "tuskfs/base/log.h"
 
@@ -11,18 +12,17 @@ constexpr std::chrono::milliseconds kBreath{20};
 
 }  // namespace
 
-Janitor::Janitor(ConnectionContext& context, TenantId tenant, std::chrono::milliseconds first_after,
-                 std::chrono::milliseconds every)
+Janitor::Janitor(ConnectionContext& context, TenantId tenant, objects::Objects* objects, Plan plan)
     : context_(context),
       tenant_(tenant),
-      first_after_(first_after),
-      every_(every),
+      objects_(objects),
+      plan_(plan),
       thread_([this](const std::stop_token& stop) { run(stop); }) {
   pthread_setname_np(thread_.native_handle(), "tusk-janitor");
 }
 
 void Janitor::run(const std::stop_token& stop) {
-  for (auto time = first_after_; pause(stop, time); time = every_) {
+  for (auto time = plan_.first_after; pause(stop, time); time = plan_.every) {
     try {
       collect(stop);
     } catch (const std::exception& e) {
@@ -35,12 +35,16 @@ void Janitor::run(const std::stop_token& stop) {
 void Janitor::collect(const std::stop_token& stop) {
   auto connection = open_session(context_);
   if (!connection) return;  // the server is away; those who need it say so
+  if (collect_rows(**connection, stop) && objects_) collect_objects_of(**connection, stop);
+}
+
+bool Janitor::collect_rows(Connection& connection, const std::stop_token& stop) {
   std::int64_t files = 0, folders = 0, versions = 0;
   do {
-    const auto done = (*connection)->run("collect_garbage", Params().add(tenant_));
+    const auto done = connection.run("collect_garbage", Params().add(tenant_));
     if (!done) {
       if (!done.error().lost) log::warning("cannot clean up history: {}", done.error().text());
-      return;
+      return false;
     }
     const Row row = done->row(0);
     files += row.integer(0);
@@ -52,6 +56,14 @@ void Janitor::collect(const std::stop_token& stop) {
     log::info("history: {} files, {} folders and {} versions are past their time and gone", files,
               folders, versions);
   }
+  return true;
+}
+
+void Janitor::collect_objects_of(Connection& connection, const std::stop_token& stop) {
+  const auto removed = collect_objects(connection, *objects_, tenant_, plan_.object_grace,
+                                       [&stop] { return !stop.stop_requested(); });
+  if (!removed) return log::warning("cannot remove objects: {}", removed.error().what);
+  if (*removed > 0) log::info("{} objects that nothing refers to are gone", *removed);
 }
 
 // False: time to end.

@@ -10,22 +10,30 @@
 
 #include "connection.h"
 #include "tuskfs/base/ids.h"
+#include "tuskfs/objects/objects.h"
 
 namespace tusk::store {
 
 class Janitor {
  public:
-  Janitor(ConnectionContext& context, TenantId tenant, std::chrono::milliseconds first_after,
-          std::chrono::milliseconds every);
+  struct Plan {
+    std::chrono::milliseconds first_after, every;
+    std::chrono::seconds object_grace;
+  };
+  // `objects` null: the tree has none.
+  Janitor(ConnectionContext& context, TenantId tenant, objects::Objects* objects, Plan plan);
 
  private:
   void run(const std::stop_token& stop);
   void collect(const std::stop_token& stop);
+  bool collect_rows(Connection& connection, const std::stop_token& stop);
+  void collect_objects_of(Connection& connection, const std::stop_token& stop);
   bool pause(const std::stop_token& stop, std::chrono::milliseconds time);
 
   ConnectionContext& context_;
   const TenantId tenant_;
-  const std::chrono::milliseconds first_after_, every_;
+  objects::Objects* const objects_;
+  const Plan plan_;
   std::mutex mutex_;  // for the pauses alone
   std::condition_variable_any stopped_;
   std::jthread thread_;  // the last member: its end comes first

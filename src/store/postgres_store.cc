@@ -64,8 +64,9 @@ class PostgresStoreImpl final : public PostgresStore, private PastStore {
     for (int i = 0; i < std::max(options.loaders, 1); i++) {
       loads_.start("tusk-load", [this] { return std::make_unique<Loader>(*context_); });
     }
-    janitor_.emplace(*context_, lease_.attached.tenant, options.clean_first_after,
-                     options.clean_every);
+    janitor_.emplace(
+        *context_, lease_.attached.tenant, tiers_.objects(),
+        Janitor::Plan{options.clean_first_after, options.clean_every, options.object_grace});
   }
 
   void load_folder(const FolderQuery& query, Callback<Result<FolderPage>> callback) override {

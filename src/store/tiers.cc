@@ -243,7 +243,13 @@ Result<std::vector<Chunk>> Tiers::read_object(Uuid object, ChunkRange range, Loa
   TRY(require_objects());
   Buffer bytes(static_cast<std::size_t>(range.last - range.first) * kChunkBytes);
   const std::uint64_t at = static_cast<std::uint64_t>(range.first) * kChunkBytes;
-  TRY_ASSIGN(const std::size_t have, objects_->read(object, at, bytes));
+  const auto read = objects_->read(object, at, bytes);
+  if (!read) {
+    log::error("object {}: {}", objects_->url(object), read.error().what);
+    // A file that is there must not look as if it were not.
+    return fail(read.error().code == ENOENT ? EIO : read.error().code, read.error().what);
+  }
+  const std::size_t have = *read;
   std::vector<Chunk> chunks;
   for (std::size_t from = 0; from < have; from += kChunkBytes) {
     const std::int64_t number = range.first + static_cast<std::int64_t>(from / kChunkBytes);

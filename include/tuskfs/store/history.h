@@ -72,10 +72,11 @@ class History {
   virtual Result<void> remove_snapshot(const std::string& name) = 0;
 
   struct Collected {
-    std::int64_t files = 0, folders = 0, versions = 0;
+    std::int64_t files = 0, folders = 0, versions = 0, objects = 0;
   };
-  // Everything that is past its time goes for good.
-  virtual Result<Collected> collect_garbage() = 0;
+  // Everything that is past its time goes for good, and objects to which nothing has referred for
+  // `object_grace`.
+  virtual Result<Collected> collect_garbage(std::chrono::seconds object_grace) = 0;
 };
 
 }  // namespace tusk::store
