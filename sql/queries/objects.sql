@@ -49,3 +49,19 @@ select pg_advisory_unlock(hashtextextended('tuskfs objects', 0))
 -- name: hold_objects
 -- Until the session ends.
 select pg_advisory_lock_shared(hashtextextended('tuskfs objects', 0))
+
+-- name: stored_objects
+-- A page of a tree's objects that are stored, by id, after one of them.
+select o.id, o.size_bytes
+from tusk.objects o
+where o.tenant_id = $1::uuid
+  and o.id > $2::uuid
+  and o.state = 'stored'
+order by o.id
+limit 5000
+
+-- name: known_objects
+-- Which ones of some objects are noted, in whatever state.
+select o.id
+from tusk.objects o
+where o.id = any ($1::uuid[])

@@ -8,6 +8,8 @@
 
 #include "attach.h"
 #include "checks.h"
+#include "object_audit.h"
+#include "object_place.h"
 #include "scrub.h"
 #include "session.h"
 #include "sqlstate.h"
@@ -21,6 +23,7 @@ constexpr int kMostPasses = 10;
 struct Tree {
   TenantId tenant;
   std::string name;
+  std::optional<ObjectAudit> objects = {};
 };
 
 class Fsck {
@@ -47,6 +50,8 @@ class Fsck {
   Result<void> list_rows(const std::string& rows, const Check& check, bool is_left);
   void tell(const Finding& finding, bool is_left);
   std::string rows_of(const Check& check) const;
+  Result<void> list_objects();
+  Result<void> compare_objects();
   Result<void> scrub_all();
   Result<void> end();
 
@@ -161,11 +166,37 @@ Result<void> Fsck::list_all() {
   return {};
 }
 
+Result<void> Fsck::list_objects() {
+  for (Tree& tree : trees_) {
+    TRY_ASSIGN(auto objects, open_noted_objects(*connection_, tree.tenant));
+    if (!objects) continue;
+    TRY_ASSIGN(tree.objects, ObjectAudit::begin(std::move(objects)));
+  }
+  return {};
+}
+
+Result<void> Fsck::compare_objects() {
+  for (Tree& tree : trees_) {
+    if (!tree.objects) continue;
+    const auto told = [&](Finding finding, bool is_left) {
+      finding.tree = tree.name;
+      tell(finding, is_left);
+    };
+    TRY(tree.objects->compare(*connection_, tree.tenant, options_.repair, told));
+  }
+  return {};
+}
+
 Result<void> Fsck::scrub_all() {
   const FsckWatcher watcher{[&](const Finding& finding) { tell(finding, true); },
                             watcher_.scrubbed};
   const TenantId tenant = options_.tenant.empty() ? TenantId{} : trees_[0].tenant;
   TRY_ASSIGN(outcome_.scrubbed_bytes, scrub(*connection_, tenant, watcher));
+  for (Tree& tree : trees_) {
+    if (!tree.objects) continue;
+    TRY_ASSIGN(outcome_.scrubbed_bytes, tree.objects->scrub(*connection_, tree.tenant, watcher,
+                                                            outcome_.scrubbed_bytes));
+  }
   return {};
 }
 
@@ -184,10 +215,12 @@ Result<FsckOutcome> Fsck::run() {
   TRY_ASSIGN(connection_, open_first_session(context_));
   TRY(find_trees());
   if (options_.repair) TRY(take_trees());
+  TRY(list_objects());
   TRY(run(options_.repair ? "begin_repair" : "begin_audit"));
   TRY(run("audit_freely"));
   if (options_.repair) TRY(repair_all());
   TRY(list_all());
+  TRY(compare_objects());
   if (options_.scrub) TRY(scrub_all());
   TRY(end());
   return outcome_;

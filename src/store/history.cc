@@ -215,7 +215,8 @@ Result<std::unique_ptr<History>> History::open(const std::string& conninfo,
   if (found->rows() == 0)
     return fail(ENOENT, "there is no tenant '" + tenant + "' in the database");
   const TenantId id{found->row(0).uuid(0)};
-  TRY_ASSIGN(auto objects, open_noted_objects(*connection, id));
+  // Without them there is still all the rest.
+  auto objects = open_noted_objects(*connection, id).value_or(nullptr);
   return std::make_unique<HistoryImpl>(std::move(context), std::move(connection),
                                        std::move(objects), tenant, id);
 }

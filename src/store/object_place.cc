@@ -58,9 +58,7 @@ Result<std::unique_ptr<objects::Objects>> open_noted_objects(Connection& connect
   options.location = objects::location_in(noted.place, tenant);
   options.tree = tenant;
   if (options.location.empty()) return nullptr;
-  auto opened = objects::open(options, false);
-  if (!opened) return nullptr;
-  return std::move(*opened);
+  return objects::open(options, !noted.has_objects);
 }
 
 }  // namespace tusk::store

@@ -14,7 +14,7 @@ Result<std::unique_ptr<objects::Objects>> open_objects(Connection& connection,
                                                        const PostgresOptions& options,
                                                        Lease& lease);
 
-// For those who read history beside a mount. Null: there are none, or they are encrypted.
+// For those who work beside a mount. Null: the tree has none.
 Result<std::unique_ptr<objects::Objects>> open_noted_objects(Connection& connection,
                                                              TenantId tenant);
 

@@ -35,16 +35,19 @@ Buffer packed(const Sums& sums) {
   return bytes;
 }
 
+Sums unpacked(ByteSpan bytes) {
+  Sums sums(bytes.size() / 8);
+  for (std::size_t i = 0; i < sums.size() * 8; i++) sums[i / 8] = sums[i / 8] << 8 | bytes[i];
+  return sums;
+}
+
 Result<Sums> load_sums(Loader& loader, Uuid object, std::int64_t first, std::int64_t count) {
   const Params params = Params().add(object).add(first).add(count);
   TRY_ASSIGN(const auto found, loader.ask({{"object_sums", params}}));
   if (found[0].rows() == 0 || found[0].row(0).is_null(0)) {
     return fail(ENOENT, fmt::format("object {} is not in tusk.objects", object.text()));
   }
-  const ByteSpan bytes = found[0].row(0).bytes(0);
-  Sums sums(bytes.size() / 8);
-  for (std::size_t i = 0; i < sums.size() * 8; i++) sums[i / 8] = sums[i / 8] << 8 | bytes[i];
-  return sums;
+  return unpacked(found[0].row(0).bytes(0));
 }
 
 std::shared_ptr<const Sums> SumsCache::find(const Key& key) {

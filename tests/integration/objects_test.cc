@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <random>
+#include <sstream>
 #include <thread>
 
 #include "support/fs_fixture.h"
@@ -313,6 +314,57 @@ TEST_F(ObjectsTest, a_disk_that_is_not_there_is_not_taken_for_an_empty_one) {
   mount_->unmount();
   mount_->mount();
   EXPECT_EQ(get(at("file")), bytes) << "the place is remembered";
+}
+
+TEST_F(ObjectsTest, fsck_compares_rows_and_objects_both_ways) {
+  for (const char* name : {"sound", "gone", "short", "flipped"})
+    write_and_settle(name, noise(11 * kMiB, 1));
+  const std::vector<std::string> fsck = {TUSKFS_BINARY, "fsck", "--data-dir",
+                                         mount_->data_dir().string()};
+  const auto with = [&fsck](const std::string& option) {
+    auto args = fsck;
+    args.push_back(option);
+    return args;
+  };
+  EXPECT_EQ(run(with("--scrub")).status, 0);
+  const fs::path gone = object_of("gone"), shortened = object_of("short"),
+                 flipped = object_of("flipped");
+  fs::remove(gone);
+  fs::permissions(shortened, fs::perms::owner_all);
+  fs::permissions(flipped, fs::perms::owner_all);
+  fs::resize_file(shortened, kMiB);
+  {
+    std::fstream file(flipped, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(10 * kMiB);
+    file.put('x').put('y').put('z');
+  }
+  const fs::path stray = gone.parent_path() / ("01a2086c-c275-73e2-ae07-d3768a21ee" +
+                                               gone.parent_path().filename().string());
+  put(stray, "nobody's");
+  const Finished found = run(with("--scrub"));
+  EXPECT_EQ(found.status, 4);
+  const auto line_with = [&found](const std::string& check, const fs::path& object) {
+    std::istringstream lines(found.out);
+    for (std::string line; std::getline(lines, line);)
+      if (line.find(check) != std::string::npos &&
+          line.find(object.filename().string()) != std::string::npos)
+        return true;
+    return false;
+  };
+  EXPECT_TRUE(line_with("object_missing", gone)) << found.out;
+  EXPECT_TRUE(line_with("object_cut_short", shortened)) << found.out;
+  EXPECT_TRUE(line_with("scrub_object", flipped)) << found.out;
+  EXPECT_TRUE(line_with("object_of_nobody", stray)) << found.out;
+  mount_->unmount();
+  const Finished repaired = run(with("--repair"));
+  EXPECT_EQ(repaired.status, 4) << "what is gone is not made again";
+  EXPECT_FALSE(fs::exists(stray));
+  mount_->mount();
+  run_ok({TUSKFS_BINARY, "policy", "set", mount_->path().string(), "versions=0", "trash=0"});
+  for (const char* name : {"gone", "short", "flipped"}) run_ok({"rm", at(name).string()});
+  settle();
+  EXPECT_EQ(gc().status, 0);
+  EXPECT_EQ(run(with("--scrub")).status, 0);
 }
 
 TEST_F(ObjectsTest, a_full_disk_loses_nothing_and_works_again) {
