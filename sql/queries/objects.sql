@@ -65,3 +65,27 @@ limit 5000
 select o.id
 from tusk.objects o
 where o.id = any ($1::uuid[])
+
+-- name: referenced_objects
+-- A page of a tree's objects that files or versions refer to, by id, after one of them.
+select o.id
+from tusk.objects o
+where o.tenant_id = $1::uuid
+  and o.id > $2::uuid
+  and tusk.is_referenced(o.url)
+order by o.id
+limit 5000
+
+-- name: forget_places
+-- Restore: objects are where they are restored to, and only those that are referred to are there.
+update tusk.tenants t
+set objects_place = null
+where not exists (
+  select 1
+  from tusk.objects o
+  where o.tenant_id = t.id
+    and tusk.is_referenced(o.url))
+
+-- name: forget_unreferenced
+delete from tusk.objects o
+where not tusk.is_referenced(o.url)

@@ -1,6 +1,7 @@
 #include <memory>
 
 #include "cli/arguments.h"
+#include "cli/mount_options.h"
 #include "cli/verbs.h"
 
 namespace tusk::cli {
@@ -85,6 +86,13 @@ void add_restore_backup(CLI::App& app, Parsed& parsed) {
   verb->add_option("DB", parsed.restore_backup.source.database,
                    "an empty database's conninfo or URI (left out: the embedded cluster)")
       ->type_name("");
+  verb->add_option_function<std::string>(
+          "--objects",
+          [&parsed](const std::string& v) {
+            parsed.restore_backup.objects = valid(parse_location(v));
+          },
+          "where large files go (default: beside the embedded cluster)")
+      ->type_name("DIR");
   add_data_dir(verb, parsed.restore_backup.source.data_dir);
   verb->callback([&parsed] {
     check_source(parsed.restore_backup.source);

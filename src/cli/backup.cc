@@ -92,7 +92,9 @@ Result<void> perform(const BackupRequest& request) {
 Result<void> perform(const RestoreRequest& request) {
   TRY_ASSIGN(const store::Backup backup, store::find_backup(request.backup));
   TRY_ASSIGN(const Database database, open_database(request.source));
-  TRY(store::restore_backup(backup, database.conninfo));
+  const std::string beside = database.cluster ? database.cluster->data_dir() + "/objects" : "";
+  TRY(store::restore_backup(backup, database.conninfo,
+                            request.objects.empty() ? beside : request.objects));
   fmt::print("{} is restored\n", backup.name);
   return {};
 }

@@ -100,6 +100,7 @@ struct BackupRequest {
 struct RestoreRequest {
   Source source;
   std::string backup;  // or the folder of several: the newest
+  std::string objects;  // where large files go; empty: beside the embedded cluster
 };
 
 }  // namespace tusk::cli

@@ -172,6 +172,21 @@ class LocalObjects final : public Objects {
     return {};
   }
 
+  Result<void> restore_from(Uuid id, const fs::path& source) override {
+    const fs::path path = path_of(id);
+    const Fd from(::open(source.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (!from) return failed("open", source);
+    TRY(remove(id));
+    if (::mkdir(path.parent_path().c_str(), 0700) != 0 && errno != EEXIST)
+      return failed("make the folder", path.parent_path());
+    const Fd to(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400));
+    if (!to) return failed("create", path);
+    TRY(copy_file(from.get(), to.get(), path));
+    if (::fsync(to.get()) != 0) return failed("make durable", path);
+    TRY(sync_folder(path.parent_path()));
+    return sync_folder(root_);
+  }
+
   std::string url(Uuid id) const override { return url_in(place_, id); }
 
  private:

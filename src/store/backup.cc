@@ -11,6 +11,7 @@
 
 #include "attach.h"
 #include "backup_folder.h"
+#include "backup_objects.h"
 #include "conninfo.h"
 #include "embedded_programs.h"
 #include "session.h"
@@ -108,12 +109,17 @@ Result<void> settle_trees(const Backup& backup, const std::string& conninfo) {
 }
 
 // All of it, and not the data alone: so the triggers, which count, come after the rows.
-Result<void> restore_dump(const Backup& backup, const std::string& conninfo) {
+Result<void> restore_dump(const Backup& backup, const std::string& conninfo,
+                          const std::string& objects) {
   TRY(check_version(backup, conninfo));
   TRY(run_program("pg_restore", conninfo,
                   {"--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges",
                    backup.path + "/" + kDumpFolder}));
   TRY(expect_counts(backup, conninfo));
+  ConnectionContext context;
+  context.conninfo = conninfo;
+  TRY_ASSIGN(const auto connection, open_first_session(context));
+  TRY(note_objects(*connection, backup, objects));
   return settle_trees(backup, conninfo);
 }
 
@@ -162,6 +168,8 @@ Result<Backup> make_backup(const std::string& conninfo, const std::string& folde
   TRY_ASSIGN(const auto connection, open_first_session(context));
   TRY_ASSIGN(UnfinishedBackup unfinished, UnfinishedBackup::begin(folder));
   remove_unfinished(folder);
+  TRY_ASSIGN(const auto earlier, list_backups(folder));
+  TRY(hold_objects(*connection));
   // The dump and the counts see the moment of this transaction, which stays open meanwhile.
   TRY(run(*connection, "begin_audit"));
   TRY(run(*connection, "audit_freely"));
@@ -177,20 +185,29 @@ Result<Backup> make_backup(const std::string& conninfo, const std::string& folde
   TRY(run_program("pg_dump", conninfo,
                   {"--schema=tusk", "--format=directory", "--jobs=2", kLockTimeout,
                    fmt::format("--snapshot={}", snapshot.row(0).text(0)), "--file=" + dump}));
+  const auto previous = earlier.empty() ? std::nullopt : std::optional(earlier.back());
+  TRY(copy_objects(*connection, unfinished.path(), previous, manifest));
   TRY(run(*connection, "rollback"));
   return unfinished.publish(std::move(manifest));
 }
 
-Result<void> restore_backup(const Backup& backup, const std::string& conninfo) {
+Result<void> restore_backup(const Backup& backup, const std::string& conninfo,
+                            const std::string& objects) {
+  if (has_objects(backup) && objects.empty())
+    return fail(EINVAL, fmt::format("{} has large files outside of the database", backup.path),
+                "say where they are to go, with --objects");
   TRY(compare_checksums(backup));
-  return restore_dump(backup, conninfo);
+  TRY(check_version(backup, conninfo));
+  TRY(restore_objects(backup, objects));
+  return restore_dump(backup, conninfo, objects);
 }
 
 Result<void> verify_backup(const Backup& backup) {
   TRY(compare_checksums(backup));
   TRY_ASSIGN(const ScratchFolder scratch, ScratchFolder::make());
   TRY_ASSIGN(const auto cluster, EmbeddedCluster::claim(scratch.path()));
-  TRY(restore_dump(backup, cluster->conninfo()));
+  const std::string objects = fs::absolute(backup.path) / kObjectsFolder;
+  TRY(restore_dump(backup, cluster->conninfo(), objects));
   return expect_sound(backup, cluster->conninfo());
 }
 

@@ -137,6 +137,7 @@ UnfinishedBackup::~UnfinishedBackup() {
 
 Result<Backup> UnfinishedBackup::publish(Manifest manifest) {
   for (const std::string& file : files_below(path_)) {
+    if (manifest.checksums.contains(file)) continue;
     TRY_ASSIGN(manifest.checksums[file], sha256_of_file(path_ + "/" + file));
   }
   TRY(write_file(path_ + "/" + kManifestFile, text_of(manifest)));

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <set>
 #include <atomic>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -115,6 +116,69 @@ TEST_F(BackupTest, goes_from_an_embedded_cluster_into_another) {
       ADD_FAILURE() << line;
   }
   stop_embedded(data);
+}
+
+// Files by inode, of those that objects of a backup are.
+std::set<ino_t> inodes_in(const Path& folder) {
+  std::set<ino_t> found;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    struct stat status {};
+    if (entry.is_regular_file() && entry.path().filename() != "tuskfs-objects" &&
+        ::stat(entry.path().c_str(), &status) == 0)
+      found.insert(status.st_ino);
+  }
+  return found;
+}
+
+TEST_F(BackupTest, has_large_files_and_shares_them_with_the_one_before) {
+  Mount original;
+  const std::string one = pattern(11'000'000), two = pattern(12'345'678);
+  put(original.path() / "one", one);
+  put(original.path() / "two", two);
+  const std::string data = original.data_dir(), objects = temp_.path() / "objects";
+  ASSERT_EQ(::fsync(open_file(original.path(), O_RDONLY).get()), 0);
+  expect_done(tuskfs({"backup", "--data-dir", data, backups_}));
+  const std::set<ino_t> first = inodes_in(newest() / "objects");
+  EXPECT_EQ(first.size(), 2u);
+  EXPECT_EQ(first, inodes_in(original.data_dir() / "objects")) << "linked, not copied";
+
+  std::filesystem::remove(original.path() / "one");
+  put(original.path() / "three", pattern(13'000'000));
+  ASSERT_EQ(::fsync(open_file(original.path(), O_RDONLY).get()), 0);
+  expect_done(tuskfs({"backup", "--data-dir", data, backups_}));
+  const std::set<ino_t> second = inodes_in(newest() / "objects");
+  EXPECT_EQ(second.size(), 3u) << "what is in the trash is in the backup";
+  EXPECT_TRUE(std::ranges::includes(second, first));
+  expect_done(tuskfs({"backup", "--verify", backups_}));
+  const Snapshot before = snapshot_of(original.path(), {.ctimes = true});
+  EXPECT_EQ(original.unmount().status, 0);
+
+  const std::string other = new_database(true);
+  expect_refused(tuskfs({"restore-backup", backups_, other}), "large files");
+  expect_done(tuskfs({"restore-backup", "--objects", objects, backups_, other}));
+  EXPECT_EQ(tuskfs({"fsck", "--scrub", other}).status, 0);
+  Mount restored(of(other));
+  for (const std::string& line :
+       differences(before, snapshot_of(restored.path(), {.ctimes = true})))
+    ADD_FAILURE() << line;
+  put(restored.path() / "four", pattern(14'000'000));
+  EXPECT_EQ(restored.unmount().status, 0);
+  EXPECT_EQ(inodes_in(objects).size(), 4u) << "new ones go to the new place";
+  EXPECT_EQ(tuskfs({"fsck", "--scrub", other}).status, 0);
+}
+
+TEST_F(BackupTest, with_a_changed_object_is_refused_by_verify_and_restore) {
+  Mount original;
+  put(original.path() / "one", pattern(11'000'000));
+  const std::string data = original.data_dir();
+  EXPECT_EQ(original.unmount().status, 0);
+  expect_done(tuskfs({"backup", "--data-dir", data, backups_}));
+  const Path object = largest_file_in(newest() / "objects");
+  std::filesystem::permissions(object, std::filesystem::perms::owner_all);
+  write_at(open_file(object, O_RDWR).get(), "x", 5'000'000);
+  expect_refused(tuskfs({"backup", "--verify", backups_}), "is damaged");
+  expect_refused(tuskfs({"restore-backup", backups_, "--data-dir", temp_.path() / "new"}),
+                 "is damaged");
 }
 
 TEST_F(BackupTest, while_files_are_written_is_one_moment) {

@@ -62,14 +62,17 @@ class Objects {
   virtual Result<void> list(const std::function<void(const Listed&)>&) = 0;
   // A file of exactly the stored bytes: a hard link or reflink where that is possible.
   virtual Result<void> save_as(Uuid id, const std::filesystem::path&) = 0;
+  // The reverse: the object has exactly the bytes of that file, and is durable. May be there
+  // already.
+  virtual Result<void> restore_from(Uuid id, const std::filesystem::path&) = 0;
   virtual std::string url(Uuid id) const = 0;
 };
 
 struct Options {
-  std::string location;  // an absolute folder, or s3://bucket/prefix
-  TenantId tree;         // has a folder (or prefix) of its own there
-  std::string keyfile;   // objects are encrypted with the key in it; empty: they are not
-  std::string cache_folder;            // of S3: pieces that were read lately, and what is on its way up
+  std::string location = {};  // an absolute folder, or s3://bucket/prefix
+  TenantId tree = {};         // has a folder (or prefix) of its own there
+  std::string keyfile = {};   // objects are encrypted with the key in it; empty: they are not
+  std::string cache_folder = {};       // of S3: pieces that were read lately, and what is on its way up
   std::uint64_t cache_bytes = 1 << 30;
 };
 

@@ -3,7 +3,8 @@
 // DIR/2026-11-23T01-02-03Z/
 //   manifest.json   what the backup is, and the SHA-256 of every other file
 //   dump/           pg_dump of schema tusk in directory format
-//   objects/        the place of contents that lie outside the database, once there are such
+//   objects/        large files' contents, laid out as --objects has them; what did not change since
+//                   the backup before is linked from there
 //
 // A backup is made under a hidden name and renamed when all of it is on the disk: what bears a
 // backup's name is whole.
@@ -48,8 +49,10 @@ Result<std::vector<Backup>> list_backups(const std::string& folder);
 // The backup at a path, or the newest in the folder there.
 Result<Backup> find_backup(const std::string& path);
 
-// Into a database without a schema tusk, in one transaction. EEXIST when it has one.
-Result<void> restore_backup(const Backup& backup, const std::string& conninfo);
+// Into a database without a schema tusk, in one transaction. EEXIST when it has one. What lies
+// outside of it is copied to the place `objects` before; EINVAL when that is empty and needed.
+Result<void> restore_backup(const Backup& backup, const std::string& conninfo,
+                            const std::string& objects);
 
 // Compares the checksums, restores into a cluster of its own, checks and scrubs that and compares
 // the counts.
