@@ -7,7 +7,7 @@ build_packages=(
   postgresql postgresql-contrib
 )
 test_packages=(
-  libgtest-dev python3 attr acl rsync sqlite3 git make tar diffutils xxhash procps
+  libgtest-dev python3 attr acl rsync sqlite3 git make tar diffutils xxhash procps strace
 )
 
 say() { echo "== $*" >&2; }
