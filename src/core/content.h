@@ -120,6 +120,13 @@ struct ContentLayer {
   bool ended = false;               // that group is cut
 };
 
+// The content is being moved to where its size alone would not put it.
+struct TierMove {
+  bool out = false;
+  std::int64_t next = 0;  // chunk; those before it are on their way
+  bool pure = true;       // nothing was written meanwhile
+};
+
 struct Content {
   Piece whole;                           // inline form; data null: not loaded
   std::map<std::int64_t, Piece> chunks;  // chunked form; absent: a hole or not loaded
@@ -138,6 +145,7 @@ struct Content {
   GroupNo shared_group{};
   std::vector<ContentLayer> layers;  // the newest last; empty: the content is where its row says
   std::optional<Uuid> adopted;       // another file's object, to be published as this one's
+  std::optional<TierMove> moving;    // until the next publication
   std::list<ChunkLoad> loading;
   std::int64_t next_read_chunk = 0;  // a read that goes on here is sequential
   std::int64_t readahead_end = 0;

@@ -173,6 +173,7 @@ Content& content_of(Node& node) {
 
 Content& begin_change(Core& core, Node& node) {
   Content& content = content_of(node);
+  if (content.moving) content.moving->pure = false;
   if (content.published) return content;
   content.published =
       Published{node.file.size, node.file.form, content.holes.ranges(), node.meta.mtime};
@@ -323,6 +324,19 @@ void void_chunks(Core& core, Node& node, store::ChunkRange range) {
   content.holes.add(range.first, range.last);
   touch(content, range.first, range.last);
   content.hash.reset();
+}
+
+void rewrite_chunks(Core& core, Node& node, store::ChunkRange range) {
+  Content& content = *node.file.content;
+  for (auto it = content.chunks.lower_bound(range.first);
+       it != content.chunks.end() && it->first < range.last; ++it) {
+    core.cache.remove(it->second);
+    it->second.dirty = true;
+    charge(core, it->second);
+    seal(content, it->second);
+  }
+  touch(content, range.first, range.last);
+  if (content.sealed_bytes >= core.options.stage_limit) core.txg.mark(node, kDirtyStage);
 }
 
 void share_chunk(Core& core, Node& source, std::int64_t from, Node& target, std::int64_t to) {

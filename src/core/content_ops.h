@@ -27,6 +27,8 @@ Attempt<vfs::Content> read_content(Core& core, Node& node, std::uint64_t offset,
 void to_chunks(Core& core, Node& node);
 // Whole chunks become a hole.
 void void_chunks(Core& core, Node& node, store::ChunkRange range);
+// Chunks that are in memory, or holes, are to be stored anew as they are.
+void rewrite_chunks(Core& core, Node& node, store::ChunkRange range);
 // A whole chunk becomes the stored one of `source`, whose content is published. publish() must
 // follow in the same attempt.
 void share_chunk(Core& core, Node& source, std::int64_t from, Node& target, std::int64_t to);

@@ -93,8 +93,10 @@ bool chunk_missing(const Content& content, std::int64_t chunk) {
   return !content.chunks.contains(chunk) && !content.holes.contains(chunk);
 }
 
-// Rows that share another file's chunks are there once their group has committed.
-bool shares_pending(const Core& core, Content& content) {
+// Rows that share another file's chunks are there once their group has committed; rows that go to
+// an object are gone then.
+bool rows_in_doubt(const Core& core, Content& content) {
+  if (rows_are_leaving(core, content)) return true;
   if (content.shared.empty()) return false;
   if (!core.txg.is_committed(content.shared_group)) return true;
   content.shared.clear();
@@ -111,7 +113,7 @@ ChunkLoad* loading(Content& content, std::int64_t chunk) {
 // What was written since the question is newer than the answer: those chunks are asked for again.
 int take_chunks(Core& core, Node& node, const ChunkLoad& load, std::vector<store::Chunk> chunks) {
   Content& content = *node.file.content;
-  if (load.version != node.file.version || load.object != chunk_query(core, node, {}).object)
+  if (load.version != node.file.version || load.object != chunk_query(core, node, load.range).object)
     return 0;
   const store::ChunkRange range = load.range;
   for (store::Chunk& chunk : chunks) {
@@ -124,6 +126,7 @@ int take_chunks(Core& core, Node& node, const ChunkLoad& load, std::vector<store
   const std::int64_t end = std::min(range.last, chunks_in(node.file.size));
   for (std::int64_t chunk = range.first; chunk < end; chunk++) {
     if (!chunk_missing(content, chunk) || load.overwritten.contains(chunk)) continue;
+    if (rows_in_doubt(core, content)) return 0;
     log::error("file {} ({}): chunk {} is missing", node.id.text(), node.first.name, chunk);
     return EIO;
   }
@@ -172,7 +175,7 @@ Attempt<void> load_whole(Core& core, Node& node) {
 
 void read_ahead(Core& core, Node& node, std::int64_t first, std::int64_t last) {
   Content& content = content_of(node);
-  if (shares_pending(core, content)) return;
+  if (rows_in_doubt(core, content)) return;
   last = std::min(last, chunks_in(node.file.size));
   while (first < last) {
     if (!chunk_missing(content, first) || loading(content, first)) {
@@ -181,12 +184,12 @@ void read_ahead(Core& core, Node& node, std::int64_t first, std::int64_t last) {
     }
     std::int64_t end = first + 1;
     while (end < last && end - first < kChunksPerQuery && chunk_missing(content, end) &&
-           !loading(content, end)) {
+           !loading(content, end) && is_staged_row(node, end) == is_staged_row(node, first)) {
       end++;
     }
     content.loading.push_back({{first, end},
                                node.file.version,
-                               chunk_query(core, node, {}).object,
+                               chunk_query(core, node, {first, end}).object,
                                {},
                                {}});
     ask_chunks(core, node, {first, end});
@@ -196,7 +199,7 @@ void read_ahead(Core& core, Node& node, std::int64_t first, std::int64_t last) {
 
 Attempt<void> load_chunks(Core& core, Node& node, std::int64_t first, std::int64_t last) {
   Content& content = content_of(node);
-  if (shares_pending(core, content)) return wait_on(core.txg.want_commit());
+  if (rows_in_doubt(core, content)) return wait_on(core.txg.want_commit());
   last = std::min(last, chunks_in(node.file.size));
   for (std::int64_t chunk = first; chunk < last; chunk++) {
     if (!chunk_missing(content, chunk)) continue;

@@ -19,11 +19,14 @@ void settle(Piece& piece, GroupNo group) {
   piece.group = group;
 }
 
+bool is_only_moved(const Content& content) { return content.moving && content.moving->pure; }
+
 // Whether the content that is being replaced becomes a version of its own. What follows within the
 // interval, or while the same writers have the file open, replaces the last one.
 bool starts_version(const Core& core, const Node& node) {
   const FileState& file = node.file;
   if (core.policy.versions <= 0 || !node.stored || node.gone || file.version == 0) return false;
+  if (is_only_moved(*file.content)) return false;
   return !file.continued &&
          std::chrono::nanoseconds(core.now().ns - file.content_at.ns) >=
              core.policy.version_interval;
@@ -136,14 +139,15 @@ void cut_tier(Core& core, Node& node, GroupNo number, Delta& delta, Cut& cut) {
     out.finish = store::ObjectWrite::Finish{size, holes.ranges()};
     return;
   }
+  const store::ChunkSource& base = content.layers.back().base;
   IntervalSet missing;
-  missing.add(0, chunks_in(size));
+  missing.add(0, std::min(chunks_in(size), chunks_in(base.size)));
   for (const auto& hole : holes.ranges()) missing.remove(hole.first, hole.last);
+  for (const auto& hole : base.holes) missing.remove(hole.first, hole.last);
   for (const auto& [chunk, put] : delta.puts) missing.remove(chunk, chunk + 1);
   content.layers.back().ended = true;
-  const Uuid from = *content.layers.back().base.object;
   cut.group->object_fetches.push_back(
-      {node.file_id(), node.file.version, from, missing.ranges()});
+      {node.file_id(), node.file.version, *base.object, missing.ranges()});
   content.stored_end = chunks_in(size);
 }
 
@@ -157,7 +161,7 @@ void publish(Core& core, Node& node) {
   file.continued = node.writers > 0;
   const Version version = ++file.version;
   const GroupNo group = core.txg.open_number();
-  file.checksum.reset();
+  if (!is_only_moved(content)) file.checksum.reset();
   if (file.form == store::Form::inline_data) {
     abandon_coming(node);
     file.object.reset();
@@ -171,6 +175,7 @@ void publish(Core& core, Node& node) {
   content.touched.clear();
   content.published.reset();
   content.rewritten = false;
+  content.moving.reset();
   // A file that nobody has open is not appended to in the same run.
   if (node.opens == 0) content.hash.reset();
   core.txg.mark(node, kDirtyContent);
@@ -191,7 +196,10 @@ void cut_staged(Core& core, Node& node, GroupNo number, Cut& cut) {
   bool staged = false;
   for (auto& [chunk, piece] : content.chunks) {
     if (!piece.dirty || !piece.sealed) continue;
-    if (!staged && goes_out(core, node)) out = &add_object_write(core, node, number, cut);
+    // Rows are not staged above an object: the next publication tells where the content belongs.
+    const bool above_object = node.file.object && !content.moving;
+    if (!staged && (above_object || goes_out(core, node)))
+      out = &add_object_write(core, node, number, cut);
     staged = true;
     if (out) {
       out->puts.push_back({chunk, piece.data});

@@ -1,7 +1,11 @@
 #include "core/tier.h"
 
+#include <algorithm>
+
 #include "core/content_ops.h"
 #include "core/core.h"
+#include "core/loads.h"
+#include "core/publish.h"
 
 namespace tusk::core {
 namespace {
@@ -12,6 +16,7 @@ using store::Form;
 // A file that shrinks comes back into the database; one larger than this only by a command, as its
 // chunks pass through memory.
 constexpr std::uint64_t kComesBack = 64 << 20;
+constexpr std::int64_t kMovedAtOnce = 64;
 
 // What the next cut may still add to.
 ContentLayer* coming(Content& content) {
@@ -23,13 +28,12 @@ ContentLayer* coming(Content& content) {
 ChunkSource base_of(const Node& node) {
   const FileState& file = node.file;
   const Content& content = *file.content;
-  if (content.rewritten || !content.published || content.published->form == Form::inline_data)
-    return {};
-  if (file.object) {
-    return {0, file.object, content.published->size, content.published->holes};
-  }
   // Rows staged ahead count as well; what is a hole in the end is not asked for.
-  return {file.version + 1, {}, kMostBytes, {}};
+  const ChunkSource rows{file.version + 1, {}, kMostBytes, {}};
+  if (content.staged) return rows;
+  if (content.rewritten || content.published->form == Form::inline_data) return {};
+  if (!file.object) return rows;
+  return {0, file.object, content.published->size, content.published->holes};
 }
 
 }  // namespace
@@ -44,6 +48,7 @@ bool goes_out(const Core& core, const Node& node) {
   Content& content = *node.file.content;
   // Shares of rows are rows.
   if (content.delta && !content.delta->shares.empty()) return false;
+  if (content.moving) return content.moving->out;
   if (node.file.size > *core.options.external_above) return true;
   const ContentLayer* layer = coming(content);
   const bool has_begun = layer && layer->object;
@@ -73,7 +78,10 @@ void publish_in(Node& node, GroupNo group) {
   Content& content = *node.file.content;
   // Nothing but what is put: no chunk comes from there.
   if (content.rewritten) return;
-  content.layers.push_back({.base = {0, object, content.published->size, content.published->holes},
+  // Nor do those that were staged as rows.
+  IntervalSet void_of(content.published->holes);
+  for (const auto& range : content.touched.ranges()) void_of.add(range.first, range.last);
+  content.layers.push_back({.base = {0, object, content.published->size, void_of.ranges()},
                             .finished = group});
 }
 
@@ -93,22 +101,68 @@ void abandon_coming(Node& node) {
   content.layers.clear();
 }
 
+Attempt<void> move_tier(Core& core, Node& node, bool out) {
+  if (!core.options.external_above) return error(EOPNOTSUPP);
+  if (!node.is_regular()) return error(EINVAL);
+  if (!node.file.content || !node.file.content->moving) {
+    publish(core, node);
+    if (node.file.size == 0 || out == node.file.object.has_value()) return {};
+    // From where it is, not from where it is to be.
+    if (!core.txg.is_committed(node.group)) return wait_on(core.txg.want_commit());
+    if (node.file.form == Form::inline_data) {
+      if (!out) return {};
+      ATTEMPT(load_whole(core, node));
+      to_chunks(core, node);
+    }
+    begin_change(core, node).moving = TierMove{.out = out};
+  }
+  TierMove& move = *node.file.content->moving;
+  // What goes out is copied by the store; what comes in passes through here, some of it at a time.
+  while (!move.out && move.next < chunks_in(node.file.size)) {
+    ATTEMPT(core.txg.admit(kMovedAtOnce * store::kChunkBytes));
+    const std::int64_t last = std::min(move.next + kMovedAtOnce, chunks_in(node.file.size));
+    ATTEMPT(load_chunks(core, node, move.next, last));
+    rewrite_chunks(core, node, {move.next, last});
+    move.next = last;
+  }
+  publish(core, node);
+  return {};
+}
+
 void settle_layers(const Core& core, Content& content) {
   auto& layers = content.layers;
   while (!layers.empty() && layers.front().ended && core.txg.is_committed(layers.front().finished))
     layers.erase(layers.begin());
 }
 
+bool rows_are_leaving(const Core& core, Content& content) {
+  settle_layers(core, content);
+  return std::ranges::any_of(content.layers, [](const ContentLayer& layer) {
+    return layer.ended && layer.object && !layer.base.object && layer.base.size > 0;
+  });
+}
+
+bool is_staged_row(const Node& node, std::int64_t chunk) {
+  const Content& content = *node.file.content;
+  if (content.staged && content.touched.contains(chunk)) return true;
+  return std::ranges::any_of(content.layers, [chunk](const ContentLayer& layer) {
+    return !layer.object && (chunk >= chunks_in(layer.base.size) ||
+                             IntervalSet(layer.base.holes).contains(chunk));
+  });
+}
+
 store::ChunkQuery chunk_query(Core& core, Node& node, store::ChunkRange range) {
   Content& content = *node.file.content;
   settle_layers(core, content);
+  const bool in_row = is_staged_row(node, range.first);
   store::ChunkQuery query{node.file_id(), range, node.file.version + (content.staged ? 1 : 0), {},
-                          node.file.object};
+                          in_row ? std::nullopt : node.file.object};
   if (content.layers.empty()) return query;
   for (auto layer = content.layers.rbegin(); layer != content.layers.rend(); ++layer) {
     const bool is_there = layer->opened != GroupNo{} && core.txg.is_committed(layer->opened);
     if (layer->object && is_there) query.writing.push_back(*layer->object);
   }
+  if (in_row) return query;
   const ChunkSource& bottom = content.layers.front().base;
   query.object = bottom.object;
   if (!bottom.object && bottom.version > 0) query.version = bottom.version;

@@ -25,8 +25,16 @@ void publish_adopted(Node& node, Uuid object);
 // The coming content needs no object any more.
 void abandon_coming(Node& node);
 
-// Where a chunk that is not in memory is asked for.
+// The file's content, whatever its size, goes to an object or comes back into the database, until
+// it is next published. EOPNOTSUPP without objects, EINVAL for what has no content.
+Attempt<void> move_tier(Core& core, Node& node, bool out);
+
+// Where chunks that are not in memory are asked for. They are in rows all of them or none.
 store::ChunkQuery chunk_query(Core& core, Node& node, store::ChunkRange range);
+// Rows are on their way out: whether they are still there is known once the group has committed.
+bool rows_are_leaving(const Core& core, Content& content);
+// Whether a chunk is in a row though the content as a whole is not: it was staged there.
+bool is_staged_row(const Node& node, std::int64_t chunk);
 // Forgets objects on their way that have arrived.
 void settle_layers(const Core& core, Content& content);
 

@@ -206,8 +206,12 @@ void Txg::publish_due() {
   for (const auto& [since, id] : due) {
     if (Node* node = core_.table.find(id)) {
       const Content* content = node->file.content.get();
-      if (content && content->unpublished() && content->unpublished_since <= until)
+      if (!content || !content->unpublished() || content->unpublished_since > until) continue;
+      if (content->moving) {
+        unpublished_.emplace_back(core_.executor.now(), id);  // by itself, when it has arrived
+      } else {
         publish(core_, *node);
+      }
     }
   }
   arm_publishing();

@@ -102,6 +102,7 @@ class World {
   void do_link();
   void do_truncate();
   void do_zero();
+  void do_move();
   void do_chmod();
   // Copies from the start of one open file to the start of another; what came across is published.
   void do_copy();

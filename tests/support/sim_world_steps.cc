@@ -11,7 +11,7 @@ namespace tusk::testing {
 
 void World::step() {
   for (int i = pick(4); i > 0; i--) turn();
-  switch (pick(17)) {
+  switch (pick(18)) {
     case 0:
     case 1:
     case 2:
@@ -40,6 +40,8 @@ void World::step() {
       return do_chmod();
     case 15:
       return do_zero();
+    case 16:
+      return do_move();
     default:
       return pick(8) == 0 ? crash() : pick(2) ? do_rmdir() : do_copy();
   }
@@ -233,6 +235,22 @@ void World::do_zero() {
   if (offset < size)
     model_.write(file.node, offset, std::string(std::min(length, size - offset), '\0'));
   if (grows) model_.truncate(file.node, offset + length);
+}
+
+// Between rows and objects, which nobody sees.
+void World::do_move() {
+  if (open_.empty()) return;
+  const Open file = any(open_);
+  const std::string tier = pick(2) ? "external" : "db";
+  const ByteSpan value(reinterpret_cast<const std::uint8_t*>(tier.data()), tier.size());
+  if (options_.external_above) {
+    model_.publish(file.node);
+    remember(file.node);
+  }
+  std::optional<vfs::Outcome<void>> out;
+  fs_->setxattr({}, file.ino, "user.tusk.tier", value, 0, into(out));
+  settle(out);
+  expect(out, options_.external_above ? 0 : EOPNOTSUPP, "move to " + tier);
 }
 
 void World::do_chmod() {

@@ -5,6 +5,7 @@
 #include "core/content_ops.h"
 #include "core/loads.h"
 #include "core/policy.h"
+#include "core/tier.h"
 #include "core/tree.h"
 #include "core/verbs.h"
 
@@ -12,6 +13,9 @@ namespace tusk::core {
 namespace {
 
 constexpr std::string_view kStatus = "user.tusk.status";
+// Of a file: where its content is; setting it moves that.
+constexpr std::string_view kTier = "user.tusk.tier";
+constexpr std::string_view kInside = "db", kOutside = "external";
 
 bool is_acl(std::string_view name) { return name == kAclAccess || name == kAclDefault; }
 
@@ -62,12 +66,20 @@ Attempt<void> set_access_acl(Core& core, const vfs::Call& call, Node& node, Byte
 
 // Attributes that nobody stores: what the driver tells of itself, and the tree's policy.
 bool is_virtual(const Core& core, const Node& node, std::string_view name) {
-  return name.starts_with(kPolicyPrefix) || (&node == core.root && name == kStatus);
+  return name.starts_with(kPolicyPrefix) || name == kTier || (&node == core.root && name == kStatus);
 }
 
-Attempt<void> set_virtual(Core& core, const vfs::Call& call, const Node& node,
-                          std::string_view name, ByteSpan value) {
+Attempt<void> set_tier(Core& core, const vfs::Call& call, Node& node, ByteSpan value) {
+  const std::string_view tier(reinterpret_cast<const char*>(value.data()), value.size());
+  if (call.uid != 0 && call.uid != node.meta.uid) return error(EPERM);
+  if (tier != kInside && tier != kOutside) return error(EINVAL);
+  return move_tier(core, node, tier == kOutside);
+}
+
+Attempt<void> set_virtual(Core& core, const vfs::Call& call, Node& node, std::string_view name,
+                          ByteSpan value) {
   if (name == kStatus) return error(EPERM);
+  if (name == kTier) return set_tier(core, call, node, value);
   if (&node != core.root) return error(EOPNOTSUPP);
   if (call.uid != 0 && call.uid != node.meta.uid) return error(EPERM);
   return set_policy(core, name.substr(kPolicyPrefix.size()), value);
@@ -103,6 +115,8 @@ Attempt<ByteSpan> getxattr(Core& core, Ino ino, std::string_view name, std::stri
     ATTEMPT_ASSIGN(scratch, policy_value(core, name.substr(kPolicyPrefix.size())));
     return bytes_of(scratch);
   }
+  if (name == kTier && node->is_regular())
+    return bytes_of(node->file.object ? kOutside : kInside);
   ATTEMPT_ASSIGN(node, node_with_xattrs(core, ino, name));
   const auto it = node->xattrs->values.find(name);
   if (it == node->xattrs->values.end()) return error(ENODATA);
