@@ -42,6 +42,7 @@ int run_verb(int argc, char** argv) {
   add_history(app, parsed);
   add_snapshot(app, parsed);
   add_policy(app, parsed);
+  add_storage(app, parsed);
   add_fsck(app, parsed);
   add_backup(app, parsed);
   add_restore_backup(app, parsed);

@@ -26,6 +26,7 @@ struct Parsed {
   PastRequest past;
   SnapshotRequest snapshot;
   PolicyRequest policy;
+  StorageRequest storage;
   FsckRequest fsck;
   BackupRequest backup;
   RestoreRequest restore_backup;
@@ -43,6 +44,7 @@ void add_history(CLI::App& app, Parsed& parsed);
 void add_snapshot(CLI::App& app, Parsed& parsed);
 void add_policy(CLI::App& app, Parsed& parsed);
 // arguments_upkeep.cc
+void add_storage(CLI::App& app, Parsed& parsed);
 void add_fsck(CLI::App& app, Parsed& parsed);
 void add_backup(CLI::App& app, Parsed& parsed);
 void add_restore_backup(CLI::App& app, Parsed& parsed);

@@ -13,6 +13,34 @@ void add_tenant(CLI::App* verb, std::string& target, const char* summary) {
 
 }  // namespace
 
+void add_storage(CLI::App& app, Parsed& parsed) {
+  CLI::App* verb =
+      add_verb(app, "storage", "show where files are kept, or move them while they are in use");
+  verb->formatter(std::make_shared<FixedUsage>("show PATH | move PATH db|external"));
+  verb->footer(
+      "Small files are in the database, large ones in objects beside it. What is moved is read back "
+      "and compared; it stays where it is until it is next written to.");
+  verb->add_option("ACTION", parsed.words, "show or move, and a file or folder in a mounted tree")
+      ->required()
+      ->expected(2, 3)
+      ->type_name("");
+  add_json(verb, parsed.storage.json);
+  verb->callback([&parsed] {
+    const std::vector<std::string>& words = parsed.words;
+    StorageRequest& request = parsed.storage;
+    if (words[0] != "show" && words[0] != "move")
+      throw CLI::ValidationError("unknown action '" + words[0] + "': show or move");
+    request.action = words[0] == "move" ? StorageAction::move : StorageAction::show;
+    request.path = words[1];
+    if (words.size() != (request.action == StorageAction::move ? 3 : 2))
+      throw CLI::ValidationError("storage show PATH, or storage move PATH db|external");
+    if (words.size() == 3 && words[2] != "db" && words[2] != "external")
+      throw CLI::ValidationError("unknown place '" + words[2] + "': db or external");
+    request.out = words.size() == 3 && words[2] == "external";
+    parsed.verb = [&parsed] { return storage(parsed.storage); };
+  });
+}
+
 void add_fsck(CLI::App& app, Parsed& parsed) {
   CLI::App* verb = add_verb(app, "fsck", "look for what must not be in the database");
   verb->footer(

@@ -80,6 +80,15 @@ struct MigrateRequest {
   int to = -1;
 };
 
+enum class StorageAction { show, move };
+
+struct StorageRequest {
+  StorageAction action = StorageAction::show;
+  std::string path;
+  bool out = false;  // to objects
+  bool json = false;
+};
+
 struct FsckRequest {
   Source source;
   std::string tenant;  // empty: all

@@ -25,6 +25,7 @@ int trash(const PastRequest& request);
 int gc(const PastRequest& request);
 int snapshot(const SnapshotRequest& request);
 int policy(const PolicyRequest& request);
+int storage(const StorageRequest& request);
 int fsck(const FsckRequest& request);
 int backup(const BackupRequest& request);
 int restore_backup(const RestoreRequest& request);

@@ -86,23 +86,6 @@ struct Published {
   WallTime mtime;
 };
 
-// XXH3-128 of what was written from the start on, in order.
-class RunningHash {
- public:
-  RunningHash();
-  ~RunningHash();
-  RunningHash(const RunningHash&) = delete;
-  RunningHash& operator=(const RunningHash&) = delete;
-  std::uint64_t length() const { return length_; }
-  void update(ByteSpan bytes);
-  Checksum digest() const;
-
- private:
-  struct State;
-  std::unique_ptr<State> state_;
-  std::uint64_t length_ = 0;
-};
-
 struct ChunkLoad {
   store::ChunkRange range;
   Version version = 0;      // of the file when it was asked for

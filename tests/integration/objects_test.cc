@@ -316,6 +316,46 @@ TEST_F(ObjectsTest, a_disk_that_is_not_there_is_not_taken_for_an_empty_one) {
   EXPECT_EQ(get(at("file")), bytes) << "the place is remembered";
 }
 
+TEST_F(ObjectsTest, storage_moves_files_in_use_and_back) {
+  fs::create_directory(at("folder"));
+  const std::string large = noise(150 * kMiB + 3, 1), small = noise(3 * kMiB, 2);
+  put(at("folder") / "large", large);
+  put(at("folder") / "small", small);
+  put(at("folder") / "tiny", "inline");
+  put(at("folder") / "empty", "");
+  settle();
+  const std::string folder = at("folder").string();
+  const std::string version = ask("select version::text || encode(checksum, 'hex') from tusk.files "
+                                  "where filename = 'large'");
+  const auto moved = [&](const char* where) {
+    return run_ok({TUSKFS_BINARY, "storage", "move", folder, where});
+  };
+  EXPECT_NE(moved("db").find("moved 1 files, "), std::string::npos);
+  for (const char* name : {"large", "small"}) EXPECT_EQ(tier(name), "db") << name;
+  EXPECT_EQ(tier("tiny"), "db inline");
+  EXPECT_EQ(get(at("folder") / "large"), large);
+  mount_->remount();
+  EXPECT_EQ(get(at("folder") / "large"), large);
+  EXPECT_NE(moved("external").find("moved 3 files, "), std::string::npos);
+  for (const char* name : {"large", "small", "tiny"}) EXPECT_EQ(tier(name), "external") << name;
+  EXPECT_EQ(tier("empty"), "db inline");
+  const std::string shown = run_ok({TUSKFS_BINARY, "storage", "show", "--json", folder});
+  EXPECT_NE(shown.find("\"files\": 3"), std::string::npos) << shown;
+  mount_->remount();
+  EXPECT_EQ(get(at("folder") / "large"), large);
+  EXPECT_EQ(get(at("folder") / "small"), small);
+  EXPECT_EQ(get(at("folder") / "tiny"), "inline");
+  EXPECT_EQ(ask("select count(*)::text from tusk.file_versions"), "0") << "moving is no version";
+  EXPECT_EQ(ask("select encode(checksum, 'hex') from tusk.files where filename = 'large'"),
+            version.substr(version.size() - 32));
+  // What is written to afterwards is where its size says.
+  put(at("folder") / "tiny", "inline again");
+  settle();
+  EXPECT_EQ(tier("tiny"), "db inline");
+  EXPECT_EQ(run({TUSKFS_BINARY, "storage", "move", folder, "elsewhere"}).status, 2);
+  EXPECT_EQ(run({TUSKFS_BINARY, "storage", "move", folder + "/none", "db"}).status, 1);
+}
+
 TEST_F(ObjectsTest, fsck_compares_rows_and_objects_both_ways) {
   for (const char* name : {"sound", "gone", "short", "flipped"})
     write_and_settle(name, noise(11 * kMiB, 1));

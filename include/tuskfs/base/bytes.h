@@ -39,4 +39,21 @@ struct Checksum {
 };
 Checksum checksum_of(ByteSpan content);
 
+// The same of content that comes in pieces, in order.
+class RunningHash {
+ public:
+  RunningHash();
+  ~RunningHash();
+  RunningHash(const RunningHash&) = delete;
+  RunningHash& operator=(const RunningHash&) = delete;
+  std::uint64_t length() const { return length_; }
+  void update(ByteSpan bytes);
+  Checksum digest() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+  std::uint64_t length_ = 0;
+};
+
 }  // namespace tusk
