@@ -156,8 +156,12 @@ where m.tenant_id = $1::uuid
 -- Attach: one row.
 select
   p.versions, p.version_age_ns / 1000000000, p.version_interval_ns / 1000000000,
-  p.trash_ns / 1000000000
-from tusk.policy($1::uuid) p
+  p.trash_ns / 1000000000,
+  coalesce((t.policy->>'inline_below')::int8, 1048576),
+  coalesce((t.policy->>'external_above')::int8, 10485760)
+from tusk.tenants t
+cross join lateral tusk.policy(t.id) p
+where t.id = $1::uuid
 
 -- name: root_folder
 -- Attach: one row.

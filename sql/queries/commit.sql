@@ -254,8 +254,9 @@ where s.file_id = g.file_id
   and s.version = g.version
 
 -- name: set_policy
--- Times in seconds. Keys that are not ours stay.
+-- Times in seconds, sizes in bytes. Keys that are not ours stay.
 update tusk.tenants
 set policy = policy || jsonb_build_object(
-  'versions', $2::int8, 'version_age', $3::int8, 'version_interval', $4::int8, 'trash', $5::int8)
+  'versions', $2::int8, 'version_age', $3::int8, 'version_interval', $4::int8, 'trash', $5::int8,
+  'inline_below', $6::int8, 'external_above', $7::int8)
 where id = $1::uuid

@@ -95,7 +95,8 @@ void add_policy(CLI::App& app, Parsed& parsed) {
   verb->formatter(std::make_shared<FixedUsage>("show|set PATH [KEY=VALUE ...]"));
   verb->footer(
       "Keys: versions (of a file; 0: none), version_age, version_interval, trash (0: deleted is "
-      "gone).\nTimes are seconds, or 30m, 12h, 90d, 2w. Example: tuskfs policy set ~/tusk "
+      "gone), inline_below and external_above (sizes of what is kept in a file's row, and of what is "
+      "kept outside of the database).\nTimes are seconds, or 30m, 12h, 90d, 2w. Example: tuskfs policy set ~/tusk "
       "versions=5 trash=7d");
   verb->add_option("ACTION", parsed.words, "show or set, and a mounted tree")
       ->required()

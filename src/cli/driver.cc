@@ -30,7 +30,6 @@ using namespace std::chrono_literals;
 
 constexpr auto kFlushRetry = 200ms;
 constexpr auto kFlushTick = 50ms;
-constexpr std::uint64_t kExternalAbove = 10 << 20;
 
 // Members in the order in which each needs those before it.
 struct Mounted {
@@ -42,14 +41,12 @@ struct Mounted {
   std::unique_ptr<fuse::Session> session;
 };
 
-core::Options core_options(const MountRequest& request, const Database& database,
-                           const store::Attached& attached) {
+core::Options core_options(const MountRequest& request, const Database& database) {
   core::Options options;
   options.durability = request.durability;
   options.atime = request.noatime ? core::AtimeMode::noatime : core::AtimeMode::relatime;
   options.read_only = request.read_only;
   options.db_timeout = request.db_timeout;
-  if (attached.has_objects) options.external_above = kExternalAbove;
   if (database.cluster == nullptr) return options;
   options.free_bytes = [folder = database.cluster->data_dir()]() -> std::uint64_t {
     struct statvfs disk {};
@@ -106,7 +103,7 @@ Result<Mounted> set_up(const MountRequest& request) {
                                                          *mounted.reactor));
   mounted.filesystem =
       core::make_filesystem(*mounted.reactor, *mounted.store, mounted.store->attached(),
-                            core_options(request, mounted.database, mounted.store->attached()));
+                            core_options(request, mounted.database));
   mounted.filesystem->set_status_text(
       [&filesystem = *mounted.filesystem, &store = *mounted.store, facts = facts_of(request)] {
         return status_text(facts, filesystem.status(), store.state());

@@ -14,12 +14,17 @@
 namespace tusk::cli {
 namespace {
 
-constexpr const char* kKeys[] = {"versions", "version_age", "version_interval", "trash"};
+constexpr const char* kKeys[] = {"versions", "version_age",  "version_interval",
+                                 "trash",    "inline_below", "external_above"};
 
 std::string attribute(const std::string& key) { return "user.tusk.policy." + key; }
 
 std::string with_unit(const std::string& key, std::int64_t value) {
   if (key == "versions") return std::to_string(value);
+  if (key == "inline_below" || key == "external_above") {
+    if (value > 0 && value % (1 << 20) == 0) return fmt::format("{}M", value >> 20);
+    return std::to_string(value);
+  }
   if (value > 0 && value % 86'400 == 0) return fmt::format("{}d", value / 86'400);
   return fmt::format("{}s", value);
 }
@@ -32,7 +37,8 @@ Result<void> set(const std::string& root, const std::string& setting) {
     return {};
   if (errno == EINVAL) {
     return fail(EINVAL, fmt::format("'{}' is no setting", setting),
-                "versions=5, version_age=90d, version_interval=10s or trash=30d");
+                "versions=5, version_age=90d, version_interval=10s, trash=30d, inline_below=1M (at "
+                "most 8M) or external_above=10M");
   }
   return fail(errno, fmt::format("cannot set {}: {}", key, std::strerror(errno)),
               errno == EPERM ? "only root and the owner of the tree's root may" : "");

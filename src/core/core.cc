@@ -22,7 +22,8 @@ Core::Core(Executor& executor_in, store::Store& store_in, const store::Attached&
       cache(options_in.cache_limit),
       txg(*this, attached.last_group),
       usage(attached.usage),
-      policy(attached.policy) {
+      policy(attached.policy),
+      has_objects(attached.has_objects) {
   root = &table.add_root(attached.root.id.uuid);
   root->meta = attached.root.meta;
   root->stored = root->counted = true;

@@ -1,6 +1,7 @@
 // What the verbs share: the tree, its contents, the open transaction group. One thread owns it all.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -40,6 +41,7 @@ struct Core {
   store::Usage usage;  // as the last cut left it
   store::Policy policy;
   bool policy_changed = false;  // since the last cut
+  const bool has_objects;
   Node* root = nullptr;
   std::unordered_map<std::uint64_t, OpenFile> open_files;
   std::uint64_t next_handle = 1;
@@ -52,6 +54,14 @@ struct Core {
   Attempt<Node*> regular(Ino ino) const;
   Uuid new_id();
   WallTime now() const { return executor.wall_now(); }
+  // Size above which content is an object; nothing where there is no place for objects.
+  std::optional<std::uint64_t> external_above() const {
+    return has_objects ? std::optional(policy.external_above) : std::nullopt;
+  }
+  // Size up to which content is inline.
+  std::uint64_t inline_limit() const {
+    return std::min(policy.inline_below, external_above().value_or(UINT64_MAX));
+  }
 
   // Drops what nothing needs any more (see the invariants of Node).
   void release_if_unused(Node& node);

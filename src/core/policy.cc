@@ -1,6 +1,7 @@
 #include "core/policy.h"
 
 #include <charconv>
+#include <optional>
 
 #include "core/core.h"
 
@@ -9,17 +10,17 @@ namespace {
 
 using std::chrono::seconds;
 
-// Sums of them must not overflow: a thousand years.
-constexpr std::int64_t kMost = 1000LL * 366 * 86'400;
+// Sums of times must not overflow: a thousand years.
+constexpr std::int64_t kMostSeconds = 1000LL * 366 * 86'400;
+// An inline content is read and written as a whole.
+constexpr std::int64_t kMostInline = 8 << 20;
+constexpr std::int64_t kMostExternal = std::int64_t{1} << 60;
 
-seconds* time_of(store::Policy& policy, std::string_view key) {
-  if (key == "version_age") return &policy.version_age;
-  if (key == "version_interval") return &policy.version_interval;
-  if (key == "trash") return &policy.trash;
-  return nullptr;
-}
+using Units = std::int64_t (*)(std::string_view suffix);  // 0: none of them
 
-std::int64_t unit_of(std::string_view suffix) {
+std::int64_t no_unit(std::string_view suffix) { return suffix.empty() ? 1 : 0; }
+
+std::int64_t unit_of_time(std::string_view suffix) {
   if (suffix.empty() || suffix == "s") return 1;
   if (suffix == "m") return 60;
   if (suffix == "h") return 3600;
@@ -28,31 +29,74 @@ std::int64_t unit_of(std::string_view suffix) {
   return 0;
 }
 
-}  // namespace
-
-Attempt<std::string> policy_value(const Core& core, std::string_view key) {
-  if (key == "versions") return std::to_string(core.policy.versions);
-  store::Policy policy = core.policy;
-  const seconds* time = time_of(policy, key);
-  if (!time) return error(ENODATA);
-  return std::to_string(time->count());
+std::int64_t unit_of_size(std::string_view suffix) {
+  if (suffix.empty()) return 1;
+  if (suffix == "K") return 1 << 10;
+  if (suffix == "M") return 1 << 20;
+  if (suffix == "G") return 1 << 30;
+  if (suffix == "T") return std::int64_t{1} << 40;
+  return 0;
 }
 
-Attempt<void> set_policy(Core& core, std::string_view key, ByteSpan value) {
-  const std::string_view text(reinterpret_cast<const char*>(value.data()), value.size());
+struct Key {
+  std::string_view name;
+  Units unit;
+  std::int64_t most;
+  std::int64_t (*get)(const store::Policy&);
+  void (*set)(store::Policy&, std::int64_t);
+};
+
+constexpr Key kKeys[] = {
+    {"versions", no_unit, INT64_MAX, [](const store::Policy& p) { return p.versions; },
+     [](store::Policy& p, std::int64_t n) { p.versions = n; }},
+    {"version_age", unit_of_time, kMostSeconds,
+     [](const store::Policy& p) { return std::int64_t{p.version_age.count()}; },
+     [](store::Policy& p, std::int64_t n) { p.version_age = seconds(n); }},
+    {"version_interval", unit_of_time, kMostSeconds,
+     [](const store::Policy& p) { return std::int64_t{p.version_interval.count()}; },
+     [](store::Policy& p, std::int64_t n) { p.version_interval = seconds(n); }},
+    {"trash", unit_of_time, kMostSeconds,
+     [](const store::Policy& p) { return std::int64_t{p.trash.count()}; },
+     [](store::Policy& p, std::int64_t n) { p.trash = seconds(n); }},
+    {"inline_below", unit_of_size, kMostInline,
+     [](const store::Policy& p) { return static_cast<std::int64_t>(p.inline_below); },
+     [](store::Policy& p, std::int64_t n) { p.inline_below = static_cast<std::uint64_t>(n); }},
+    {"external_above", unit_of_size, kMostExternal,
+     [](const store::Policy& p) { return static_cast<std::int64_t>(p.external_above); },
+     [](store::Policy& p, std::int64_t n) { p.external_above = static_cast<std::uint64_t>(n); }},
+};
+
+const Key* find(std::string_view name) {
+  for (const Key& key : kKeys) {
+    if (key.name == name) return &key;
+  }
+  return nullptr;
+}
+
+std::optional<std::int64_t> parse(const Key& key, std::string_view text) {
   std::int64_t number = 0;
   const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (wrong != std::errc() || number < 0 || number > kMost) return error(EINVAL);
-  const std::string_view suffix(end, static_cast<std::size_t>(text.data() + text.size() - end));
-  if (key == "versions") {
-    if (!suffix.empty()) return error(EINVAL);
-    core.policy.versions = number;
-  } else {
-    seconds* time = time_of(core.policy, key);
-    const std::int64_t unit = unit_of(suffix);
-    if (!time || unit == 0 || number > kMost / unit) return error(EINVAL);
-    *time = seconds(number * unit);
-  }
+  if (wrong != std::errc() || number < 0) return std::nullopt;
+  const std::int64_t unit = key.unit(text.substr(static_cast<std::size_t>(end - text.data())));
+  if (unit == 0 || number > key.most / unit) return std::nullopt;
+  return number * unit;
+}
+
+}  // namespace
+
+Attempt<std::string> policy_value(const Core& core, std::string_view name) {
+  const Key* key = find(name);
+  if (!key) return error(ENODATA);
+  return std::to_string(key->get(core.policy));
+}
+
+Attempt<void> set_policy(Core& core, std::string_view name, ByteSpan value) {
+  const Key* key = find(name);
+  if (!key) return error(EINVAL);
+  const auto number =
+      parse(*key, {reinterpret_cast<const char*>(value.data()), value.size()});
+  if (!number) return error(EINVAL);
+  key->set(core.policy, *number);
   core.policy_changed = true;
   core.txg.mark(*core.root, kDirtyRow);
   return {};

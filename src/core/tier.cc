@@ -44,12 +44,12 @@ bool has_object(const Node& node) {
 }
 
 bool goes_out(const Core& core, const Node& node) {
-  if (!core.options.external_above) return false;
+  if (!core.external_above()) return false;
   Content& content = *node.file.content;
   // Shares of rows are rows.
   if (content.delta && !content.delta->shares.empty()) return false;
   if (content.moving) return content.moving->out;
-  if (node.file.size > *core.options.external_above) return true;
+  if (node.file.size > *core.external_above()) return true;
   const ContentLayer* layer = coming(content);
   const bool has_begun = layer && layer->object;
   return has_begun || (node.file.object && node.file.size > kComesBack);
@@ -102,7 +102,7 @@ void abandon_coming(Node& node) {
 }
 
 Attempt<void> move_tier(Core& core, Node& node, bool out) {
-  if (!core.options.external_above) return error(EOPNOTSUPP);
+  if (!core.external_above()) return error(EOPNOTSUPP);
   if (!node.is_regular()) return error(EINVAL);
   if (!node.file.content || !node.file.content->moving) {
     publish(core, node);

@@ -178,7 +178,9 @@ Result<Lease> take_tree(Connection& connection, const PostgresOptions& options) 
   const Row kept = policy.row(0);
   lease.attached.policy = {kept.integer(0), std::chrono::seconds(kept.integer(1)),
                            std::chrono::seconds(kept.integer(2)),
-                           std::chrono::seconds(kept.integer(3))};
+                           std::chrono::seconds(kept.integer(3)),
+                           static_cast<std::uint64_t>(kept.integer(4)),
+                           static_cast<std::uint64_t>(kept.integer(5))};
   TRY_ASSIGN(const PgResult root, run(connection, "root_folder", Params().add(tree.root)));
   if (root.rows() != 1) return fail(EIO, "the root folder of the tree is missing");
   lease.attached.root = read_folder(root.row(0));

@@ -270,7 +270,9 @@ PgExpected<void> RowWriter::policy() {
                                              .add(policy.versions)
                                              .add(std::int64_t{policy.version_age.count()})
                                              .add(std::int64_t{policy.version_interval.count()})
-                                             .add(std::int64_t{policy.trash.count()}));
+                                             .add(std::int64_t{policy.trash.count()})
+                                             .add(static_cast<std::int64_t>(policy.inline_below))
+                                             .add(static_cast<std::int64_t>(policy.external_above)));
 }
 
 }  // namespace

@@ -96,6 +96,32 @@ TEST_F(ObjectsTest, the_limit_decides) {
     EXPECT_EQ(get(at(std::to_string(size))), noise(size, 1));
 }
 
+TEST_F(ObjectsTest, the_limits_are_a_policy) {
+  const auto set = [this](const std::string& setting) {
+    return run({TUSKFS_BINARY, "policy", "set", mount_->path().string(), setting}).status;
+  };
+  EXPECT_EQ(set("external_above=2M"), 0);
+  EXPECT_EQ(set("inline_below=5M"), 0);
+  for (const char* wrong : {"external_above=2X", "external_above=", "external_above=-1",
+                            "inline_below=9M", "inline_below=ten"})
+    EXPECT_EQ(set(wrong), 1) << wrong;
+  const auto expect_tiers = [this](const std::string& suffix) {
+    write_and_settle("small" + suffix, noise(1'900'000, 1));
+    write_and_settle("large" + suffix, noise(2'200'000, 2));
+    EXPECT_EQ(tier("small" + suffix), "db inline");
+    EXPECT_EQ(tier("large" + suffix), "external") << "a large file is an object first of all";
+  };
+  expect_tiers("1");
+  mount_->remount();
+  expect_tiers("2");
+  EXPECT_EQ(set("external_above=100M"), 0);
+  write_and_settle("large3", noise(5'242'880, 3));
+  EXPECT_EQ(tier("large3"), "db inline");
+  write_and_settle("large4", noise(5'242'888, 3));
+  EXPECT_EQ(tier("large4"), "db");
+  EXPECT_EQ(get(at("large1")), noise(2'200'000, 2));
+}
+
 TEST_F(ObjectsTest, a_file_changes_its_tier_with_its_size) {
   std::string bytes = noise(9 * kMiB, 2);
   write_and_settle("file", bytes);

@@ -5,10 +5,8 @@
 namespace tusk::testing {
 
 World::World(std::uint64_t seed) : seed_(seed), random_(seed), executor_(seed), store_(executor_) {
-  options_.inline_limit = 3000;
   options_.edit_in_place_limit = 1000;
   options_.stage_limit = 64 << 10;
-  if (seed / 4 % 2 == 1) options_.external_above = 70'000;
   options_.publish_interval = std::chrono::hours(1000);
   options_.db_timeout = std::chrono::hours(1000);
   // Room for what one operation needs at once, and little more.
@@ -48,6 +46,9 @@ store::Policy policy_of(std::uint64_t seed) {
 void World::mount() {
   store::Attached attached = store_.attach();
   attached.policy = policy_of(seed_);
+  attached.policy.inline_below = 3000;
+  attached.policy.external_above = 70'000;
+  attached.has_objects = has_objects();
   ASSERT_EQ(store_.check(), "") << "seed " << seed_;
   fs_ = core::make_filesystem(executor_, store_, attached, options_);
   inos_ = {{0, kRootIno}};

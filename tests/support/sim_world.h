@@ -103,6 +103,7 @@ class World {
   void do_truncate();
   void do_zero();
   void do_move();
+  bool has_objects() const { return seed_ / 4 % 2 == 1; }
   void do_chmod();
   // Copies from the start of one open file to the start of another; what came across is published.
   void do_copy();

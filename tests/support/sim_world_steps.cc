@@ -243,14 +243,14 @@ void World::do_move() {
   const Open file = any(open_);
   const std::string tier = pick(2) ? "external" : "db";
   const ByteSpan value(reinterpret_cast<const std::uint8_t*>(tier.data()), tier.size());
-  if (options_.external_above) {
+  if (has_objects()) {
     model_.publish(file.node);
     remember(file.node);
   }
   std::optional<vfs::Outcome<void>> out;
   fs_->setxattr({}, file.ino, "user.tusk.tier", value, 0, into(out));
   settle(out);
-  expect(out, options_.external_above ? 0 : EOPNOTSUPP, "move to " + tier);
+  expect(out, has_objects() ? 0 : EOPNOTSUPP, "move to " + tier);
 }
 
 void World::do_chmod() {

@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <string>
 
 namespace tusk::core {
@@ -21,10 +20,7 @@ struct Options {
   std::chrono::nanoseconds lazy_interval = std::chrono::seconds(30);  // for atime alone
   std::chrono::nanoseconds retry_interval =
       std::chrono::milliseconds(200);            // after a failed commit
-  std::uint64_t inline_limit = 1 << 20;          // above: chunks
   std::uint64_t edit_in_place_limit = 64 << 10;  // above: chunks once edited in place
-  // Above: an object outside of the database. Absent: never.
-  std::optional<std::uint64_t> external_above;
   std::uint64_t dirty_limit = 96u << 20;         // bytes not yet committed; past it writers wait
   std::uint64_t dirty_nodes_limit = 50'000;      // inodes not yet committed
   std::uint64_t cache_limit = 64u << 20;         // clean content kept in memory

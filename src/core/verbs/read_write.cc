@@ -66,9 +66,9 @@ Attempt<std::size_t> copy_bytes(Core& core, Node& source, Node& target, const vf
 bool can_share(const Core& core, const Node& source, const Node& target,
                const vfs::CopyRange& range, std::uint64_t size) {
   const bool stays = !has_object(source) && !has_object(target) &&
-                     (!core.options.external_above ||
+                     (!core.external_above() ||
                       std::max(target.file.size, range.target_offset + size) <=
-                          *core.options.external_above);
+                          *core.external_above());
   return stays && &source != &target && source.file.form == store::Form::chunked && size >= kChunkBytes &&
          range.source_offset % kChunkBytes == 0 && range.target_offset % kChunkBytes == 0 &&
          range.target_offset + size > core.options.edit_in_place_limit;
