@@ -3,7 +3,7 @@
 build_packages=(
   g++ cmake ninja-build pkg-config
   libfuse3-dev fuse3 libpq-dev libxxhash-dev libssl-dev libcli11-dev libspdlog-dev libfmt-dev
-  nlohmann-json3-dev libmagic-dev libcurl4-openssl-dev
+  nlohmann-json3-dev libmagic-dev
   postgresql postgresql-contrib
 )
 test_packages=(

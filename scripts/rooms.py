@@ -18,7 +18,6 @@ MAY = {
 LIBRARIES = {
     "fuse": r"fuse3?/|fuse_lowlevel|fuse\.h",
     "store": r"(?:postgresql/)?libpq",
-    "objects": r"curl/",
 }
 INCLUDE = re.compile(r'\s*#\s*include\s*["<]([^">]+)[">]')
 LONGEST = 600

@@ -158,7 +158,8 @@ select
   p.versions, p.version_age_ns / 1000000000, p.version_interval_ns / 1000000000,
   p.trash_ns / 1000000000,
   coalesce((t.policy->>'inline_below')::int8, 1048576),
-  coalesce((t.policy->>'external_above')::int8, 10485760)
+  coalesce((t.policy->>'external_above')::int8, 10485760),
+  coalesce((select max(s.taken_at_ns) from tusk.snapshots s where s.tenant_id = t.id), 0)
 from tusk.tenants t
 cross join lateral tusk.policy(t.id) p
 where t.id = $1::uuid

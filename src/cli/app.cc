@@ -40,6 +40,7 @@ int run_verb(int argc, char** argv) {
   add_status(app, parsed);
   add_migrate(app, parsed);
   add_history(app, parsed);
+  add_clone(app, parsed);
   add_snapshot(app, parsed);
   add_policy(app, parsed);
   add_storage(app, parsed);

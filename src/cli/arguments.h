@@ -25,6 +25,7 @@ struct Parsed {
   MigrateRequest migrate;
   PastRequest past;
   SnapshotRequest snapshot;
+  CloneRequest clone;
   PolicyRequest policy;
   StorageRequest storage;
   FsckRequest fsck;
@@ -41,6 +42,7 @@ void add_status(CLI::App& app, Parsed& parsed);
 void add_migrate(CLI::App& app, Parsed& parsed);
 // arguments_history.cc: log, cat, restore, trash, gc
 void add_history(CLI::App& app, Parsed& parsed);
+void add_clone(CLI::App& app, Parsed& parsed);
 void add_snapshot(CLI::App& app, Parsed& parsed);
 void add_policy(CLI::App& app, Parsed& parsed);
 // arguments_upkeep.cc

@@ -27,7 +27,8 @@ SnapshotAction snapshot_action(const std::string& word) {
   if (word == "create") return SnapshotAction::create;
   if (word == "list") return SnapshotAction::list;
   if (word == "remove") return SnapshotAction::remove;
-  throw CLI::ValidationError("unknown action '" + word + "': create, list or remove");
+  if (word == "diff") return SnapshotAction::diff;
+  throw CLI::ValidationError("unknown action '" + word + "': create, list, remove or diff");
 }
 
 }  // namespace
@@ -54,6 +55,9 @@ void add_history(CLI::App& app, Parsed& parsed) {
   back->add_option("--to", parsed.past.to, "restore there, where nothing is yet")
       ->type_name("OTHER");
   add_json(add("trash", "list what was deleted", kTree, trash), parsed.past.json);
+  add_json(add("du", "tell live, past and deleted bytes apart",
+               "a mounted tree, or a folder in it", du),
+           parsed.past.json);
   CLI::App* collected =
       add("gc", "remove at once what history need not keep any longer", kTree, gc);
   collected
@@ -68,26 +72,40 @@ void add_history(CLI::App& app, Parsed& parsed) {
 
 void add_snapshot(CLI::App& app, Parsed& parsed) {
   CLI::App* verb = add_verb(app, "snapshot", "name the present moment, so that history keeps it");
-  verb->formatter(std::make_shared<FixedUsage>("create|list|remove [NAME] PATH"));
+  verb->formatter(std::make_shared<FixedUsage>("create NAME PATH | list PATH | remove NAME PATH | diff NAME [OTHER] PATH"));
   SnapshotRequest& request = parsed.snapshot;
   verb->add_option("ACTION", parsed.words,
-                   "create NAME, list or remove NAME, and then a mounted tree")
+                   "create NAME, list, remove NAME, or diff NAME [OTHER] (what was added, changed, "
+                   "renamed, deleted since, or until OTHER; exit status 1 if anything was), and "
+                   "then a mounted tree, for diff also a folder in it")
       ->required()
-      ->expected(2, 3)
+      ->expected(2, 4)
       ->type_name("");
   verb->add_option("--db", request.past.database, "as for tuskfs log")->type_name("DB");
   add_json(verb, request.past.json);
   verb->callback([&parsed] {
     SnapshotRequest& wanted = parsed.snapshot;
     wanted.action = snapshot_action(parsed.words.front());
-    const std::size_t words = wanted.action == SnapshotAction::list ? 2 : 3;
+    const bool compares = wanted.action == SnapshotAction::diff && parsed.words.size() == 4;
+    const std::size_t words = wanted.action == SnapshotAction::list ? 2 : compares ? 4 : 3;
     if (parsed.words.size() != words)
       throw CLI::ValidationError(words == 3 ? "a name and a mounted tree are missing"
                                             : "list takes only a mounted tree");
-    if (words == 3) wanted.name = parsed.words[1];
+    if (words >= 3) wanted.name = parsed.words[1];
+    if (words == 4) wanted.other = parsed.words[2];
     wanted.past.path = parsed.words.back();
     parsed.verb = [&parsed] { return snapshot(parsed.snapshot); };
   });
+}
+
+void add_clone(CLI::App& app, Parsed& parsed) {
+  CLI::App* verb = add_verb(app, "clone", "copy a file or folder of a mounted tree; it is there at "
+                                          "once, and large contents are shared until changed");
+  verb->add_option("SRC", parsed.clone.source)->required()->type_name("");
+  verb->add_option("DST", parsed.clone.target, "in the same tree, where nothing is yet")
+      ->required()
+      ->type_name("");
+  verb->callback([&parsed] { parsed.verb = [&parsed] { return clone(parsed.clone); }; });
 }
 
 void add_policy(CLI::App& app, Parsed& parsed) {

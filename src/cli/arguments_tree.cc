@@ -46,13 +46,8 @@ void add_mount(CLI::App& app, Parsed& parsed) {
              [&](const std::string& v) { request.db_timeout = valid(parse_seconds(v)); });
   add_choice(verb, "--objects",
              "where large files go (default: as before; at first beside the embedded cluster)",
-             "DIR|s3://BUCKET/PREFIX",
+             "DIR",
              [&](const std::string& v) { request.objects.location = valid(parse_location(v)); });
-  add_choice(verb, "--encrypt-objects", "encrypt them with the key in this file", "KEYFILE",
-             [&](const std::string& v) { request.objects.keyfile = absolute_path(v); });
-  add_choice(verb, "--object-cache",
-             "folder for what is read from S3 (default: ~/.cache/tuskfs,1G)", "DIR[,SIZE]",
-             [&](const std::string& v) { valid(take_object_cache(request.objects, v)); });
   verb->add_option("--log-file", request.log_file,
                    "log there (default: stderr, or syslog once detached)")
       ->type_name("FILE");

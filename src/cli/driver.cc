@@ -91,6 +91,7 @@ virt::Setup virtual_setup(const MountRequest& request, core::Filesystem& filesys
       .root = root,
       .commit = [&filesystem](vfs::Reply<void> reply) { filesystem.commit_all(std::move(reply)); },
       .sync = [&filesystem](vfs::Reply<void> reply) { filesystem.sync_all(std::move(reply)); },
+      .snapshot_at = [&filesystem](WallTime at) { filesystem.note_snapshot(at); },
       .patience = request.db_timeout};
 }
 

@@ -1,4 +1,6 @@
 #include <fmt/format.h>
+#include <chrono>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -122,13 +124,82 @@ Result<void> list_snapshots(const Past& past, bool json) {
   return {};
 }
 
+Result<WallTime> moment_of(const Past& past, const std::string& snapshot) {
+  TRY_ASSIGN(const auto snapshots, past.history->snapshots());
+  for (const store::Snapshot& each : snapshots)
+    if (each.name == snapshot) return each.taken_at;
+  return fail(ENOENT, "there is no snapshot '" + snapshot + "'", "see tuskfs snapshot list");
+}
+
+// How many differences there are.
+Result<std::size_t> show_differences(const SnapshotRequest& request) {
+  TRY_ASSIGN(const Past past, look_back(request.past));
+  TRY_ASSIGN(const WallTime from, moment_of(past, request.name));
+  WallTime to{std::chrono::duration_cast<std::chrono::nanoseconds>(
+                  std::chrono::system_clock::now().time_since_epoch())
+                  .count()};
+  if (!request.other.empty()) {
+    TRY_ASSIGN(to, moment_of(past, request.other));
+  }
+  TRY_ASSIGN(const auto folder, past.history->resolve(past.path, from));
+  if (!folder || !folder->is_folder)
+    return fail(ENOTDIR, past.path + " was no folder then", "name a folder of the snapshot");
+  TRY_ASSIGN(const auto found, past.history->differences({folder->id}, from, to));
+  const std::string above = past.path == "/" ? "" : past.path;
+  Json rows = Json::array();
+  for (const store::Difference& d : found) {
+    const std::string path = above + d.path, former = d.former.empty() ? "" : above + d.former;
+    Json row{{"kind", d.kind}, {"path", path}, {"is_folder", d.is_folder}};
+    if (!former.empty()) row["from"] = former;
+    rows.push_back(row);
+    if (!request.past.json)
+      fmt::print("{:<8} {}{}\n", d.kind, former.empty() ? "" : former + " -> ", path);
+  }
+  if (request.past.json) print(rows);
+  return found.size();
+}
+
+Result<void> show_space(const PastRequest& request) {
+  TRY_ASSIGN(const Past past, look_back(request));
+  TRY_ASSIGN(const PastPlace place, find_place(past, request));
+  if (!place.entry.is_folder) return fail(ENOTDIR, past.path + " is no folder", "see tuskfs log");
+  TRY_ASSIGN(const store::Space space, past.history->space({place.entry.id}));
+  const std::pair<const char*, const store::Space::Part&> parts[] = {
+      {"db", space.inside},
+      {"external", space.external},
+      {"versions", space.versions},
+      {"trash", space.trash}};
+  Json all;
+  for (const auto& [name, part] : parts) {
+    all[name] = {{"files", part.files}, {"bytes", part.bytes}};
+    if (!request.json) fmt::print("{:<9} {:>9} {:>16} bytes\n", name, part.files, part.bytes);
+  }
+  if (request.json) print(all);
+  return {};
+}
+
+// Through the mount, which then keeps what is content now.
+Result<void> take_snapshot(const Past& past, const std::string& name) {
+  const bool is_name = !name.empty() && name != "." && name != ".." && name.size() <= 255 &&
+                       name.find('/') == std::string::npos;
+  if (!is_name) {
+    return fail(EINVAL, "'" + name + "' is no name for a snapshot",
+                "1 to 255 bytes, without a slash");
+  }
+  const std::string path = past.root + "/.tusk/snapshots/" + name;
+  if (::mkdir(path.c_str(), 0755) == 0) return {};
+  if (errno == EEXIST) return fail(EEXIST, "there is a snapshot '" + name + "' already");
+  return fail(errno, fmt::format("cannot take a snapshot: {}", std::strerror(errno)));
+}
+
 Result<void> act(const SnapshotRequest& request) {
   TRY_ASSIGN(const Past past, look_back(request.past));
   switch (request.action) {
     case SnapshotAction::create:
-      return past.history->take_snapshot(request.name);
+      return take_snapshot(past, request.name);
     case SnapshotAction::remove:
       return past.history->remove_snapshot(request.name);
+    case SnapshotAction::diff:
     case SnapshotAction::list:
       break;
   }
@@ -141,6 +212,15 @@ int log_versions(const PastRequest& request) { return finish(show_log(request), 
 int cat(const PastRequest& request) { return finish(show_content(request), request); }
 int trash(const PastRequest& request) { return finish(show_trash(request), request); }
 int gc(const PastRequest& request) { return finish(collect(request), request); }
-int snapshot(const SnapshotRequest& request) { return finish(act(request), request.past); }
+int du(const PastRequest& request) { return finish(show_space(request), request); }
+
+int snapshot(const SnapshotRequest& request) {
+  if (request.action != SnapshotAction::diff) return finish(act(request), request.past);
+  // As diff(1): 1 says that there are some, 2 that it could not be told.
+  const auto count = show_differences(request);
+  if (count) return *count == 0 ? 0 : 1;
+  report(without_password(count.error(), request.past.database));
+  return 2;
+}
 
 }  // namespace tusk::cli

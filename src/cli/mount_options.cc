@@ -58,10 +58,6 @@ Result<bool> apply_valued(MountRequest& request, const std::string& key, const s
     TRY_ASSIGN(request.db_timeout, parse_seconds(value));
   } else if (key == "objects") {
     TRY_ASSIGN(request.objects.location, parse_location(value));
-  } else if (key == "encrypt_objects") {
-    request.objects.keyfile = absolute_path(value);
-  } else if (key == "object_cache") {
-    TRY(take_object_cache(request.objects, value));
   } else if (key == "fsname") {
     request.fsname = value;
   } else if (key == "subtype" || key == "max_read") {
@@ -125,44 +121,11 @@ Result<core::Durability> parse_durability(std::string_view name) {
   return fail(EINVAL, fmt::format("unknown durability '{}'", name), "fsync, close or none");
 }
 
-std::string absolute_path(const std::string& path) {
-  return path.empty() ? path : std::filesystem::absolute(path).lexically_normal().string();
-}
-
 Result<std::string> parse_location(const std::string& text) {
-  constexpr std::string_view kS3 = "s3://";
   if (text.empty()) return fail(EINVAL, "no place for objects is given");
-  if (!text.starts_with(kS3)) {
-    if (text.find("://") == std::string::npos) return absolute_path(text);
-    return fail(EINVAL, fmt::format("'{}' is no place for objects", text),
-                "a folder, or s3://bucket/prefix");
-  }
-  if (text.size() > kS3.size() && text[kS3.size()] != '/') return text;
-  return fail(EINVAL, fmt::format("'{}' names no bucket", text));
-}
-
-Result<std::uint64_t> parse_size(std::string_view text) {
-  constexpr std::string_view kUnits = "KMGT";
-  int shift = 0;
-  if (!text.empty() && kUnits.find(text.back()) != std::string_view::npos) {
-    shift = 10 * static_cast<int>(kUnits.find(text.back()) + 1);
-    text.remove_suffix(1);
-  }
-  std::uint64_t number = 0;
-  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
-  const bool sound = failed == std::errc() && end == text.data() + text.size() && number > 0 &&
-                     number <= UINT64_MAX >> (shift + 1);
-  if (sound) return number << shift;
-  return fail(EINVAL, fmt::format("'{}' is no size", text), "as 512M or 10G");
-}
-
-Result<void> take_object_cache(objects::Options& options, const std::string& text) {
-  const std::size_t comma = text.rfind(',');
-  if (comma != std::string::npos) {
-    TRY_ASSIGN(options.cache_bytes, parse_size(std::string_view(text).substr(comma + 1)));
-  }
-  options.cache_folder = absolute_path(text.substr(0, comma));
-  return {};
+  if (text.find("://") != std::string::npos)
+    return fail(EINVAL, fmt::format("'{}' is no place for objects", text), "name a folder");
+  return std::filesystem::absolute(text).lexically_normal().string();
 }
 
 Result<std::chrono::seconds> parse_seconds(std::string_view text) {

@@ -16,12 +16,8 @@ std::vector<std::string> split_options(std::string_view list);
 Result<void> apply_option(MountRequest& request, const std::string& option);
 
 Result<core::Durability> parse_durability(std::string_view name);
-// An absolute folder or s3://bucket/prefix.
+// The folder, absolute: the daemon works in another one.
 Result<std::string> parse_location(const std::string& text);
-// "DIR" or "DIR,SIZE".
-Result<void> take_object_cache(objects::Options& options, const std::string& text);
-// The daemon works in another folder.
-std::string absolute_path(const std::string& path);
 Result<std::chrono::seconds> parse_seconds(std::string_view text);
 
 }  // namespace tusk::cli

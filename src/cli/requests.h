@@ -66,11 +66,16 @@ struct PolicyRequest {
   bool json = false;
 };
 
-enum class SnapshotAction { create, list, remove };
+enum class SnapshotAction { create, list, remove, diff };
 struct SnapshotRequest {
   PastRequest past;
   SnapshotAction action = SnapshotAction::list;
   std::string name;
+  std::string other;  // diff: compared with this one; empty: with now
+};
+
+struct CloneRequest {
+  std::string source, target;
 };
 
 enum class MigrateAction { up, down, status };

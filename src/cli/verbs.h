@@ -23,6 +23,8 @@ int cat(const PastRequest& request);
 int restore(const PastRequest& request);
 int trash(const PastRequest& request);
 int gc(const PastRequest& request);
+int du(const PastRequest& request);
+int clone(const CloneRequest& request);
 int snapshot(const SnapshotRequest& request);
 int policy(const PolicyRequest& request);
 int storage(const StorageRequest& request);

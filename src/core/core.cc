@@ -23,7 +23,8 @@ Core::Core(Executor& executor_in, store::Store& store_in, const store::Attached&
       txg(*this, attached.last_group),
       usage(attached.usage),
       policy(attached.policy),
-      has_objects(attached.has_objects) {
+      has_objects(attached.has_objects),
+      last_snapshot(attached.last_snapshot) {
   root = &table.add_root(attached.root.id.uuid);
   root->meta = attached.root.meta;
   root->stored = root->counted = true;

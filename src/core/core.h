@@ -42,6 +42,7 @@ struct Core {
   store::Policy policy;
   bool policy_changed = false;  // since the last cut
   const bool has_objects;
+  WallTime last_snapshot{};  // what was content then is a version of its own
   Node* root = nullptr;
   std::unordered_map<std::uint64_t, OpenFile> open_files;
   std::uint64_t next_handle = 1;

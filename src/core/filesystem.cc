@@ -179,6 +179,9 @@ class CoreFilesystem final : public Filesystem {
             .last_error = facts.last_error};
   }
   void sync_all(Reply<void> reply) override { sync(Call{}, std::move(reply)); }
+  void note_snapshot(WallTime at) override {
+    core_.last_snapshot = std::max(core_.last_snapshot, at);
+  }
   void commit_all(Reply<void> reply) override {
     run(Call{}, std::move(reply), [this, target = std::optional<GroupNo>()]() mutable {
       return core::commit_all(core_, target);

@@ -22,11 +22,13 @@ void settle(Piece& piece, GroupNo group) {
 bool is_only_moved(const Content& content) { return content.moving && content.moving->pure; }
 
 // Whether the content that is being replaced becomes a version of its own. What follows within the
-// interval, or while the same writers have the file open, replaces the last one.
+// interval, or while the same writers have the file open, replaces the last one, unless that is a
+// snapshot's.
 bool starts_version(const Core& core, const Node& node) {
   const FileState& file = node.file;
   if (core.policy.versions <= 0 || !node.stored || node.gone || file.version == 0) return false;
   if (is_only_moved(*file.content)) return false;
+  if (file.content_at <= core.last_snapshot) return true;
   return !file.continued &&
          std::chrono::nanoseconds(core.now().ns - file.content_at.ns) >=
              core.policy.version_interval;

@@ -1,5 +1,3 @@
-#include "objects/local.h"
-
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/fs.h>
@@ -12,7 +10,9 @@
 
 #include "objects/location.h"
 #include "tuskfs/base/fd.h"
+#include "tuskfs/objects/objects.h"
 
+// Objects as files of a local folder: FOLDER/TREE/ab/ID, where ab ends the id.
 namespace tusk::objects {
 namespace {
 
@@ -224,11 +224,11 @@ Result<void> make_place(const fs::path& root) {
 
 }  // namespace
 
-Result<std::unique_ptr<Objects>> open_local(const Options& options, bool fresh) {
+Result<std::unique_ptr<Objects>> open(const Options& options, bool fresh) {
   const std::string place = place_of(options);
   const fs::path root = place.substr(std::string_view("file://").size());
   if (!root.is_absolute())
-    return fail(EINVAL, fmt::format("{} is neither an absolute folder nor s3://", root.string()));
+    return fail(EINVAL, fmt::format("{} is no absolute folder", root.string()));
   struct stat mark;
   if (::stat((root / kMark).c_str(), &mark) != 0) {
     if (errno != ENOENT) return failed("look into", root);

@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 namespace tusk::objects {
+namespace {
 
-bool is_s3(const Options& options) { return options.location.starts_with("s3://"); }
+constexpr std::string_view kScheme = "file://";
+
+}  // namespace
 
 std::string key_of(Uuid id) {
   const std::string text = id.text();
@@ -14,15 +17,14 @@ std::string key_of(Uuid id) {
 std::string place_of(const Options& options) {
   std::string at = options.location;
   while (at.ends_with('/')) at.pop_back();
-  return fmt::format("{}{}/{}", is_s3(options) ? "" : "file://", at, options.tree.uuid.text());
+  return fmt::format("{}{}/{}", kScheme, at, options.tree.uuid.text());
 }
 
 std::string location_in(const std::string& place, TenantId tree) {
   const std::string end = "/" + tree.uuid.text();
   if (!place.ends_with(end)) return {};
   const std::string at = place.substr(0, place.size() - end.size());
-  constexpr std::string_view kFile = "file://";
-  return at.starts_with(kFile) ? at.substr(kFile.size()) : at;
+  return at.starts_with(kScheme) ? at.substr(kScheme.size()) : "";
 }
 
 std::string url_in(const std::string& place, Uuid id) {

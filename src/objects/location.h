@@ -5,7 +5,6 @@
 
 namespace tusk::objects {
 
-bool is_s3(const Options&);
 // Name of an object within its tree's place: "ab/ID". Ids of one moment differ at their end only.
 std::string key_of(Uuid id);
 // What the mark of a tree's place is called.

@@ -181,6 +181,7 @@ Result<Lease> take_tree(Connection& connection, const PostgresOptions& options) 
                            std::chrono::seconds(kept.integer(3)),
                            static_cast<std::uint64_t>(kept.integer(4)),
                            static_cast<std::uint64_t>(kept.integer(5))};
+  lease.attached.last_snapshot = {kept.integer(6)};
   TRY_ASSIGN(const PgResult root, run(connection, "root_folder", Params().add(tree.root)));
   if (root.rows() != 1) return fail(EIO, "the root folder of the tree is missing");
   lease.attached.root = read_folder(root.row(0));

@@ -47,11 +47,6 @@ PastVersion read_version(const Row& row) {
   return version;
 }
 
-bool is_name(const std::string& name) {
-  return !name.empty() && name != "." && name != ".." && name.find('/') == name.npos &&
-         name.size() <= 255;
-}
-
 class HistoryImpl final : public History {
  public:
   HistoryImpl(std::unique_ptr<ConnectionContext> context, std::unique_ptr<Connection> connection,
@@ -89,6 +84,32 @@ class HistoryImpl final : public History {
 
   Result<void> read(FileId file, const PastVersion& version, const Sink& sink) override;
 
+  Result<std::vector<Difference>> differences(FolderId folder, WallTime from,
+                                              WallTime to) override {
+    return freely([&] {
+      return all<Difference>("diff_moments", Params().add(folder).add(from.ns).add(to.ns),
+                             [](const Row& row) {
+                               return Difference{std::string(row.text(0)),
+                                                 std::string(row.text(1)),
+                                                 row.is_null(2) ? "" : std::string(row.text(2)),
+                                                 row.boolean(3)};
+                             });
+    });
+  }
+
+  Result<Space> space(FolderId folder) override {
+    const auto found = freely([&] {
+      return all<Space>("space_below", Params().add(folder), [](const Row& row) {
+        return Space{.inside = {row.integer(0), row.integer(1)},
+                     .external = {row.integer(2), row.integer(3)},
+                     .trash = {row.integer(4), row.integer(5)},
+                     .versions = {row.integer(6), row.integer(7)}};
+      });
+    });
+    if (!found) return std::unexpected(found.error());
+    return found->at(0);
+  }
+
   Result<std::vector<TrashEntry>> trash() override {
     return all<TrashEntry>("list_trash", Params().add(std::string_view(tenant_)),
                            [](const Row& row) {
@@ -105,16 +126,6 @@ class HistoryImpl final : public History {
                          [](const Row& row) {
                            return Snapshot{std::string(row.text(0)), {row.integer(1)}};
                          });
-  }
-
-  Result<void> take_snapshot(const std::string& name) override {
-    if (!is_name(name)) {
-      return fail(EINVAL, "'" + name + "' is no name for a snapshot",
-                  "1 to 255 bytes, without a slash");
-    }
-    TRY_ASSIGN(const PgResult taken, ask("take_snapshot", of_snapshot(name)));
-    if (taken.rows() == 0) return fail(EEXIST, "there is a snapshot '" + name + "' already");
-    return {};
   }
 
   Result<void> remove_snapshot(const std::string& name) override {
@@ -145,6 +156,16 @@ class HistoryImpl final : public History {
     auto result = connection_->run(statement, params);
     if (!result) return std::unexpected(setup_error(result.error()));
     return std::move(*result);
+  }
+
+  // What reads many rows is planned as such, and may take its time.
+  template <class Fn>
+  auto freely(Fn read) -> decltype(read()) {
+    TRY(ask("begin_audit", {}));
+    TRY(ask("audit_freely", {}));
+    auto result = read();
+    if (connection_->alive()) (void)connection_->run("rollback");
+    return result;
   }
 
   template <class T, class Fn>

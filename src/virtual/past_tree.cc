@@ -130,7 +130,9 @@ bool PastTree::is_snapshots(Ino ino) {
 void PastTree::take_snapshot(const std::string& name, Reply<void> done) {
   setup_.sync([this, name, done = std::move(done)](Outcome<void> synced) mutable {
     if (!synced) return done(std::move(synced));
-    asker_.ask<void>([this, name, at = executor_.wall_now()](
+    const WallTime at = executor_.wall_now();
+    setup_.snapshot_at(at);
+    asker_.ask<void>([this, name, at](
                          auto callback) { store_.take_snapshot(name, at, std::move(callback)); },
                      std::move(done));
   });

@@ -120,6 +120,28 @@ const Case kCases[] = {
     {"link_to_missing_file", "update tusk.file_links set file_id = gen_random_uuid()", true},
     {"name_impossible", "update tusk.files set filename = 'a/b' where filename = 'small'", true},
     {"name_taken_twice", "update tusk.files set filename = 'a' where filename = 'large'", true},
+    {"external_not_outside", "update tusk.files set storage_type = 'external' where filename = 'small'",
+     false},
+    {"object_unknown",
+     "update tusk.files set storage_type = 'external', data = null, external_url = "
+     "'file:///o/ab/00000000-0000-7000-8000-0000000000ab' where filename = 'small'",
+     false},
+    {"object_dropped_in_use",
+     "with o as (insert into tusk.objects (id, tenant_id, epoch, url, state, size_bytes, sums) "
+     "select '00000000-0000-7000-8000-0000000000ab', tenant_id, 1, "
+     "'file:///o/ab/00000000-0000-7000-8000-0000000000ab', 'dropped', size_bytes, "
+     "decode(repeat('00', 8), 'hex') from tusk.files where filename = 'small' returning url) "
+     "update tusk.files f set storage_type = 'external', data = null, external_url = o.url from o "
+     "where filename = 'small'",
+     true},
+    {"object_size",
+     "with o as (insert into tusk.objects (id, tenant_id, epoch, url, state, size_bytes, sums) "
+     "select '00000000-0000-7000-8000-0000000000ab', tenant_id, 1, "
+     "'file:///o/ab/00000000-0000-7000-8000-0000000000ab', 'stored', size_bytes + 1, "
+     "decode(repeat('00', 8), 'hex') from tusk.files where filename = 'small' returning url) "
+     "update tusk.files f set storage_type = 'external', data = null, external_url = o.url from o "
+     "where filename = 'small'",
+     false},
     {"staging_left", "insert into tusk.staging select gen_random_uuid(), 1, id from tusk.tenants",
      true},
     {"tenant_without_root", "delete from tusk.folders where id = parent_id", true},

@@ -9,6 +9,7 @@
 
 #include "support/fs_calls.h"
 #include "support/fs_fixture.h"
+#include "support/fs_snapshot.h"
 #include "support/fs_sql.h"
 #include "support/mount.h"
 #include "support/process.h"
@@ -178,18 +179,101 @@ TEST_F(HistoryVerbs, gc_removes_what_is_past_its_time) {
   EXPECT_EQ(Json::parse(said({"trash", "--json", mount_->path()})).size(), 0u);
 }
 
+TEST_F(HistoryVerbs, what_changed_since_a_snapshot) {
+  Sql(mount_->dsn()).value("update tusk.tenants set policy = '{}' returning name");
+  mount_->remount();
+  std::filesystem::create_directories(at("dir/sub"));
+  for (const char* name : {"dir/same", "dir/edited", "dir/moved", "dir/gone", "dir/sub/below"})
+    put_synced(name, "before");
+  said({"snapshot", "create", "monday", mount_->path()});
+  EXPECT_EQ(said({"snapshot", "diff", "monday", mount_->path()}), "");
+  put_synced("dir/edited", "after");  // within the version interval
+  std::filesystem::rename(at("dir/moved"), at("elsewhere"));
+  std::filesystem::rename(at("dir/sub"), at("dir/renamed"));
+  std::filesystem::remove(at("dir/gone"));
+  put_synced("dir/added", "x");
+  const Finished since = run({TUSKFS_BINARY, "snapshot", "diff", "monday", mount_->path()});
+  EXPECT_EQ(since.status, 1);
+  EXPECT_EQ(since.out,
+            "added    /dir/added\n"
+            "changed  /dir/edited\n"
+            "deleted  /dir/gone\n"
+            "renamed  /dir/sub -> /dir/renamed\n"
+            "renamed  /dir/moved -> /elsewhere\n");
+  EXPECT_EQ(get(mount_->path() / ".tusk/snapshots/monday/dir/edited"), "before");
+  said({"snapshot", "create", "tuesday", mount_->path()});
+  put_synced("dir/edited", "later");
+  const Finished between = run(
+      {TUSKFS_BINARY, "snapshot", "diff", "--json", "monday", "tuesday", at("dir").string()});
+  EXPECT_EQ(between.status, 1);
+  EXPECT_EQ(Json::parse(between.out).size(), 5u) << between.out;
+  EXPECT_EQ(get(mount_->path() / ".tusk/snapshots/tuesday/dir/edited"), "after");
+  mount_->remount();
+  put_synced("dir/edited", "and later");
+  EXPECT_EQ(get(mount_->path() / ".tusk/snapshots/monday/dir/edited"), "before");
+  EXPECT_EQ(run({TUSKFS_BINARY, "snapshot", "diff", "sunday", mount_->path()}).status, 2);
+}
+
+TEST_F(HistoryVerbs, du_tells_what_is_live_past_and_deleted) {
+  put_synced("file", "12345");
+  put_synced("file", "123");
+  put_synced("gone", "1234567");
+  ASSERT_EQ(::unlink(at("gone").c_str()), 0);
+  std::filesystem::create_directory(at("dir"));
+  put_synced("dir/large", pattern(11'000'000));
+  const Json all = Json::parse(said({"du", "--json", mount_->path()}));
+  const auto part = [](std::int64_t files, std::int64_t bytes) {
+    return Json{{"files", files}, {"bytes", bytes}};
+  };
+  EXPECT_EQ(all["db"], part(1, 3));
+  EXPECT_EQ(all["external"], part(1, 11'000'000));
+  EXPECT_EQ(all["versions"], part(1, 5));
+  EXPECT_EQ(all["trash"], part(1, 7));
+  EXPECT_EQ(Json::parse(said({"du", "--json", at("dir")}))["db"], part(0, 0));
+  EXPECT_NE(said({"du", mount_->path()}).find("external"), std::string::npos);
+}
+
+TEST_F(HistoryVerbs, a_clone_is_the_same_tree_and_shares_large_contents) {
+  std::filesystem::create_directories(at("src/sub"));
+  put_synced("src/file", "small");
+  put_synced("src/chunked", pattern(3'000'000));
+  put_synced("src/large", pattern(11'000'000));
+  std::filesystem::create_hard_link(at("src/file"), at("src/sub/hard"));
+  std::filesystem::create_symlink("file", at("src/link"));
+  ASSERT_EQ(::setxattr(at("src/file").c_str(), "user.note", "x", 1, 0), 0);
+  ASSERT_EQ(::chmod(at("src/sub").c_str(), 0710), 0);
+  EXPECT_EQ(said({"clone", at("src"), at("dst")}), "");
+  const auto lines = differences(snapshot_of(at("src"), {}), snapshot_of(at("dst"), {}));
+  for (const std::string& line : lines) ADD_FAILURE() << line;
+  EXPECT_EQ(Sql(mount_->dsn()).value("select count(*)::text from tusk.objects"), "1");
+  EXPECT_EQ(Sql(mount_->dsn()).value("select count(*)::text from tusk.file_chunks where data is "
+                                     "not null"),
+            "47")
+      << "all whole chunks are shared";
+  put_synced("dst/large", pattern(12'000'000));
+  EXPECT_EQ(get(at("src/large")), pattern(11'000'000));
+  EXPECT_NE(refused({"clone", at("src"), at("dst")}).find("exists"), std::string::npos);
+  EXPECT_NE(refused({"clone", at("src"), at("src/sub/in")}).find("is within"), std::string::npos);
+  EXPECT_NE(refused({"clone", at("src"), "/tmp/elsewhere"}).find("same mounted tree"),
+            std::string::npos);
+  refused({"clone", at("none"), at("other")});
+}
+
 TEST_F(HistoryVerbs, a_policy_holds_at_once_and_after_a_remount) {
   const auto shown = [&] {
     return Json::parse(said({"policy", "show", "--json", mount_->path()}));
   };
   EXPECT_EQ(shown(), Json::parse(R"({"versions": 20, "version_age": 7776000,
-                                     "version_interval": 0, "trash": 2592000})"));
+                                     "version_interval": 0, "trash": 2592000,
+                                     "inline_below": 1048576, "external_above": 10485760})"));
   put_synced("file", "x");
-  said({"policy", "set", mount_->path(), "trash=0", "versions=3", "version_age=2w"});
+  said({"policy", "set", mount_->path(), "trash=0", "versions=3", "version_age=2w",
+        "external_above=1G"});
   ASSERT_EQ(::unlink(at("file").c_str()), 0);
   mount_->remount();
   const Json expected = Json::parse(R"({"versions": 3, "version_age": 1209600,
-                                        "version_interval": 0, "trash": 0})");
+                                        "version_interval": 0, "trash": 0,
+                                        "inline_below": 1048576, "external_above": 1073741824})");
   EXPECT_EQ(shown(), expected);
   EXPECT_EQ(Json::parse(said({"trash", "--json", mount_->path()})).size(), 0u);
   for (const char* wrong : {"versions=many", "versions=-1", "versions=5d", "trash=5y",

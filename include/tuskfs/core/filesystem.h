@@ -31,6 +31,8 @@ class Filesystem : public vfs::Vfs {
   virtual void sync_all(vfs::Reply<void>) = 0;
   // Answers once what has been published so far is committed, durable or not.
   virtual void commit_all(vfs::Reply<void>) = 0;
+  // Contents of that moment are kept, however soon others follow.
+  virtual void note_snapshot(WallTime) = 0;
   // What `getfattr -n user.tusk.status` of the root answers, read by `tuskfs status`.
   virtual void set_status_text(std::function<std::string()>) = 0;
 };

@@ -44,12 +44,11 @@ class Upload {
 
 struct Listed {
   Uuid id;
-  std::uint64_t bytes = 0;  // as stored: with encryption, more than the content
+  std::uint64_t bytes = 0;
   WallTime changed{};
 };
 
-// Any thread. Errors: ENOENT (no such object), ENOSPC, EACCES, EIO (with the object's url in
-// `what`), ETIMEDOUT (a server that does not answer; may be tried again).
+// Any thread. Errors: ENOENT (no such object), ENOSPC, EACCES, EIO.
 class Objects {
  public:
   virtual ~Objects() = default;
@@ -69,11 +68,8 @@ class Objects {
 };
 
 struct Options {
-  std::string location = {};  // an absolute folder, or s3://bucket/prefix
-  TenantId tree = {};         // has a folder (or prefix) of its own there
-  std::string keyfile = {};   // objects are encrypted with the key in it; empty: they are not
-  std::string cache_folder = {};       // of S3: pieces that were read lately, and what is on its way up
-  std::uint64_t cache_bytes = 1 << 30;
+  std::string location = {};  // an absolute folder
+  TenantId tree = {};         // has a folder of its own there
 };
 
 // Every tree leaves a mark at its place, so that a disk that is not mounted is not taken for an
@@ -81,7 +77,7 @@ struct Options {
 // the mark: ENOENT.
 Result<std::unique_ptr<Objects>> open(const Options&, bool fresh);
 
-// file:///folder/TREE or s3://bucket/prefix/TREE, as urls of the tree's objects begin.
+// file:///folder/TREE, as urls of the tree's objects begin.
 std::string place_of(const Options&);
 // The location within a place; empty when it is none of that tree.
 std::string location_in(const std::string& place, TenantId tree);

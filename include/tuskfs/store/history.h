@@ -45,6 +45,22 @@ struct Snapshot {
   WallTime taken_at{};
 };
 
+// How a path differs between two moments.
+struct Difference {
+  std::string kind;  // added, deleted, renamed, changed
+  std::string path;  // below the folder that was asked about, as "/a/b"
+  std::string former;  // of what was renamed
+  bool is_folder = false;
+};
+
+// Full sizes: what versions share with each other is counted in each.
+struct Space {
+  struct Part {
+    std::int64_t files = 0, bytes = 0;
+  };
+  Part inside, external, trash, versions;  // live files in the database and in objects; the past
+};
+
 // Paths are absolute within the tree.
 class History {
  public:
@@ -65,10 +81,14 @@ class History {
   using Sink = std::function<Result<void>(ByteSpan)>;
   virtual Result<void> read(FileId file, const PastVersion& version, const Sink& sink) = 0;
 
+  // Between two moments, below a folder that there was at both; by path.
+  virtual Result<std::vector<Difference>> differences(FolderId folder, WallTime from,
+                                                      WallTime to) = 0;
+  virtual Result<Space> space(FolderId folder) = 0;
+
   virtual Result<std::vector<TrashEntry>> trash() = 0;
   virtual Result<std::vector<Snapshot>> snapshots() = 0;
-  // EEXIST, ENOENT; EINVAL for what is no name.
-  virtual Result<void> take_snapshot(const std::string& name) = 0;
+  // ENOENT.
   virtual Result<void> remove_snapshot(const std::string& name) = 0;
 
   struct Collected {

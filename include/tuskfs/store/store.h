@@ -99,6 +99,7 @@ struct Attached {
   GroupNo last_group{};
   Policy policy{};
   bool has_objects = false;  // there is a place for objects
+  WallTime last_snapshot{};  // zero: there is none
 };
 
 }  // namespace tusk::store

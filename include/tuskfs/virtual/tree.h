@@ -18,6 +18,8 @@ struct Setup {
   std::function<void(vfs::Reply<void>)> commit;
   // Called before a snapshot is taken: answers once everything done so far is committed.
   std::function<void(vfs::Reply<void>)> sync;
+  // A snapshot is about to be taken of this moment.
+  std::function<void(WallTime)> snapshot_at;
   std::chrono::nanoseconds patience = std::chrono::seconds(60);  // with a database that is away
 };
 
