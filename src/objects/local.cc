@@ -101,7 +101,11 @@ class LocalUpload final : public Upload {
 
   Result<void> finish(std::uint64_t size) override {
     if (::ftruncate(fd_.get(), static_cast<off_t>(size)) != 0) return failed("size", path_);
-    if (::fsync(fd_.get()) != 0) return failed("make durable", path_);
+    // What the kernel could not write back it forgets: a second fsync would succeed for nothing.
+    if (lost_ || ::fsync(fd_.get()) != 0) {
+      lost_ = true;
+      return fail(EIO, fmt::format("{} cannot be made durable: its disk failed", path_.string()));
+    }
     if (::fchmod(fd_.get(), 0400) != 0) return failed("protect", path_);
     TRY(sync_folder(path_.parent_path()));
     return sync_folder(path_.parent_path().parent_path());
@@ -111,6 +115,7 @@ class LocalUpload final : public Upload {
   const Fd fd_;
   const fs::path path_;
   std::uint64_t written_ = 0;
+  bool lost_ = false;
 };
 
 class LocalObjects final : public Objects {

@@ -54,7 +54,7 @@ class ObjectStepsTest : public OwnMountTest {
     run_ok({TUSKFS_BINARY, "policy", "set", mount_->path().string(), "versions=0", "trash=0"});
   }
   void TearDown() override {
-    if (mount_) expect_sound(*mount_);
+    if (mount_) expect_sound(*mount_, tolerated_);
   }
   Path at(const std::string& name) const { return mount_->path() / name; }
 
@@ -110,6 +110,7 @@ class ObjectStepsTest : public OwnMountTest {
   }
 
   std::unique_ptr<Mount> mount_;
+  std::vector<std::string> tolerated_;
 };
 
 TEST_F(ObjectStepsTest, of_writing_leave_one_content_and_nothing_else) {
@@ -134,6 +135,33 @@ TEST_F(ObjectStepsTest, of_writing_leave_one_content_and_nothing_else) {
     ASSERT_EQ(::fsync(open_file(mount_->path(), O_RDONLY).get()), 0);
     expect_whole(step);
   }
+}
+
+// A disk that failed once is not asked again until it says yes.
+TEST_F(ObjectStepsTest, of_a_failing_disk_is_no_success) {
+  mount_->unmount();
+  mount_->mount({"--db-timeout", "3"});
+  put(at("old"), "committed");
+  ASSERT_EQ(::fsync(open_file(at("old"), O_RDONLY).get()), 0);
+  Child tracer({"strace", "-f", "-o", "/dev/null", "-p", std::to_string(mount_->driver()), "-e",
+                "trace=fsync", "-e", "inject=fsync:error=EIO:when=1"});
+  for (int i = 0; i < 500 && tracer.err_so_far().find("attached") == std::string::npos; i++)
+    ::usleep(10'000);
+  {
+    const Fd fd = open_file(at("file"), O_WRONLY | O_CREAT, 0644);
+    const std::string bytes = pattern(12 * kMiB);
+    ASSERT_EQ(::write(fd.get(), bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
+    EXPECT_EQ(::fsync(fd.get()), -1);
+    EXPECT_EQ(errno, EIO);
+    EXPECT_EQ(::fsync(fd.get()), -1) << "a second time the kernel knows of no error";
+  }
+  EXPECT_NE(mount_->log().find("cannot be made durable"), std::string::npos);
+  mount_->kill9();
+  mount_->mount();
+  EXPECT_EQ(get(at("old")), "committed");
+  EXPECT_TRUE(!present(at("file")) || get(at("file")).empty());
+  expect_whole({"a failing disk", "", 0});
+  tolerated_ = {"is not committed", "cannot be", "operations waited"};
 }
 
 TEST_F(ObjectStepsTest, of_removing_forget_no_object) {

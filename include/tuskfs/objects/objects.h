@@ -38,7 +38,8 @@ class Upload {
   // Bytes from the start of `block` on, as written or as the base has them; zeros where neither is.
   virtual Result<void> read(std::int64_t block, std::span<std::uint8_t> into) = 0;
   // The object has exactly `size` bytes, and is safe from a power failure when this returns. Blocks
-  // neither written nor of the base are zeros. May be called again after an error.
+  // neither written nor of the base are zeros. May be called again after ENOSPC; after a disk that
+  // failed it goes on failing, as nobody knows what is there.
   virtual Result<void> finish(std::uint64_t size) = 0;
 };
 
