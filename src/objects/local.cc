@@ -69,8 +69,7 @@ Result<void> copy_file(int from, int to, const std::string& where) {
   if (errno == ENOSPC || errno == EDQUOT || errno == EIO) return failed("copy to", where);
   Buffer buffer(1 << 20);
   for (;;) {
-    TRY_ASSIGN(const std::size_t n,
-               read_all(from, buffer, static_cast<std::uint64_t>(at), where));
+    TRY_ASSIGN(const std::size_t n, read_all(from, buffer, static_cast<std::uint64_t>(at), where));
     if (n == 0) return {};
     TRY(write_all(to, ByteSpan(buffer).first(n), static_cast<std::uint64_t>(at), where));
     at += static_cast<off_t>(n);
@@ -81,9 +80,8 @@ class LocalUpload final : public Upload {
  public:
   LocalUpload(Fd fd, fs::path path) : fd_(std::move(fd)), path_(std::move(path)) {}
 
-  Result<void> write(std::int64_t block, ByteSpan bytes) override {
-    const std::uint64_t at = static_cast<std::uint64_t>(block) * kBlockBytes;
-    TRY(write_all(fd_.get(), bytes, at, path_));
+  Result<void> write(std::uint64_t offset, ByteSpan bytes) override {
+    TRY(write_all(fd_.get(), bytes, offset, path_));
     written_ += bytes.size();
     if (written_ < kWriteBackBytes) return {};
     // Only a head start: finish() finds what went wrong.
@@ -92,9 +90,8 @@ class LocalUpload final : public Upload {
     return {};
   }
 
-  Result<void> read(std::int64_t block, std::span<std::uint8_t> into) override {
-    const std::uint64_t at = static_cast<std::uint64_t>(block) * kBlockBytes;
-    TRY_ASSIGN(const std::size_t n, read_all(fd_.get(), into, at, path_));
+  Result<void> read(std::uint64_t offset, std::span<std::uint8_t> into) override {
+    TRY_ASSIGN(const std::size_t n, read_all(fd_.get(), into, offset, path_));
     std::memset(into.data() + n, 0, into.size() - n);
     return {};
   }
@@ -135,8 +132,7 @@ class LocalObjects final : public Objects {
     return std::make_unique<LocalUpload>(std::move(fd), path);
   }
 
-  Result<std::size_t> read(Uuid id, std::uint64_t offset,
-                           std::span<std::uint8_t> into) override {
+  Result<std::size_t> read(Uuid id, std::uint64_t offset, std::span<std::uint8_t> into) override {
     const fs::path path = path_of(id);
     const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     if (!fd) return failed("open", path);
@@ -152,7 +148,8 @@ class LocalObjects final : public Objects {
     std::error_code broken;
     for (const auto& folder : fs::directory_iterator(root_, broken)) {
       if (!folder.is_directory()) continue;
-      for (const auto& entry : fs::directory_iterator(folder.path(), broken)) list_one(entry, found);
+      for (const auto& entry : fs::directory_iterator(folder.path(), broken))
+        list_one(entry, found);
       if (broken) break;
     }
     if (broken) return failed("list", root_, broken.value());

@@ -18,10 +18,12 @@
 
 namespace tusk::objects {
 
-// Objects are written in blocks of this size, as content is in chunks.
+// Whole blocks of this size, at a multiple of it, are the cheapest to write, and to read when
+// objects are encrypted.
 inline constexpr std::uint64_t kBlockBytes = 64 * 1024;
 
-// An object that begins as a copy of another one.
+// An object that begins as a copy of another one, which must stay until finish(): it may be copied
+// only then.
 struct Base {
   Uuid id;
   std::uint64_t size = 0;
@@ -32,13 +34,12 @@ struct Base {
 class Upload {
  public:
   virtual ~Upload() = default;
-  // Whole blocks from `block` on, of which only the object's last one may be short. In any order; a
-  // later write of a block takes the place of the former.
-  virtual Result<void> write(std::int64_t block, ByteSpan bytes) = 0;
-  // Bytes from the start of `block` on, as written or as the base has them; zeros where neither is.
-  virtual Result<void> read(std::int64_t block, std::span<std::uint8_t> into) = 0;
-  // The object has exactly `size` bytes, and is safe from a power failure when this returns. Blocks
-  // neither written nor of the base are zeros. May be called again after an error.
+  // Any bytes at any offset, in any order; a later write takes the place of a former.
+  virtual Result<void> write(std::uint64_t offset, ByteSpan bytes) = 0;
+  // As written or as the base has them; zeros where neither is.
+  virtual Result<void> read(std::uint64_t offset, std::span<std::uint8_t> into) = 0;
+  // The object has exactly `size` bytes, and is safe from a power failure when this returns. What
+  // is neither written nor of the base is zeros. May be called again after an error.
   virtual Result<void> finish(std::uint64_t size) = 0;
 };
 
@@ -66,10 +67,10 @@ class Objects {
 };
 
 struct Options {
-  std::string location;  // an absolute folder, or s3://bucket/prefix
-  TenantId tree;         // has a folder (or prefix) of its own there
-  std::string keyfile;   // objects are encrypted with the key in it; empty: they are not
-  std::string cache_folder;            // of S3: pieces that were read lately, and what is on its way up
+  std::string location;      // an absolute folder, or s3://bucket/prefix
+  TenantId tree;             // has a folder (or prefix) of its own there
+  std::string keyfile;       // objects are encrypted with the key in it; empty: they are not
+  std::string cache_folder;  // of S3: pieces that were read lately, and what is on its way up
   std::uint64_t cache_bytes = 1 << 30;
 };
 
