@@ -110,10 +110,41 @@ class LocalUpload final : public Upload {
   std::uint64_t written_ = 0;
 };
 
-class LocalObjects final : public Objects {
+// The mark appears whole or not at all.
+Result<void> write_mark(const fs::path& root, const std::string& text) {
+  const fs::path mark = root / kMark, half = mark.string() + ".new";
+  ::unlink(half.c_str());
+  const Fd fd(::open(half.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0400));
+  if (!fd) return failed("create", half);
+  TRY(write_all(fd.get(), bytes_of(text), 0, half));
+  if (::fsync(fd.get()) != 0) return failed("make durable", half);
+  if (::rename(half.c_str(), mark.c_str()) != 0) return failed("create", mark);
+  return sync_folder(root);
+}
+
+// Empty: there is none.
+Result<std::optional<std::string>> read_mark(const fs::path& root) {
+  const fs::path mark = root / kMark;
+  const Fd fd(::open(mark.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd && errno == ENOENT) return std::nullopt;
+  if (!fd) return failed("open", mark);
+  Buffer buffer(kMarkBytes);
+  TRY_ASSIGN(const std::size_t n, read_all(fd.get(), buffer, 0, mark));
+  return std::string(buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(n));
+}
+
+class LocalObjects final : public Place {
  public:
-  LocalObjects(fs::path root, std::string place)
-      : root_(std::move(root)), place_(std::move(place)) {}
+  LocalObjects(fs::path root, std::string place, std::string mark)
+      : root_(std::move(root)), place_(std::move(place)), mark_(std::move(mark)) {}
+
+  const std::string& mark() const override { return mark_; }
+
+  Result<void> change_mark(const std::string& text) override {
+    TRY(write_mark(root_, text));
+    mark_ = text;
+    return {};
+  }
 
   Result<std::unique_ptr<Upload>> create(Uuid id, std::optional<Base> base) override {
     const fs::path path = path_of(id);
@@ -185,37 +216,35 @@ class LocalObjects final : public Objects {
 
   const fs::path root_;
   const std::string place_;
+  std::string mark_;
 };
 
-Result<void> make_place(const fs::path& root) {
+Result<void> make_place(const fs::path& root, const std::string& mark) {
   std::error_code broken;
   fs::create_directories(root.parent_path(), broken);
   if (broken) return failed("make the folder", root.parent_path(), broken.value());
   if (::mkdir(root.c_str(), 0700) != 0 && errno != EEXIST) return failed("make the folder", root);
-  const fs::path mark = root / kMark;
-  const Fd fd(::open(mark.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0400));
-  if (!fd && errno != EACCES) return failed("create", mark);
-  TRY(sync_folder(root));
+  TRY(write_mark(root, mark));
   return sync_folder(root.parent_path());
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Objects>> open_local(const Options& options, bool fresh) {
+Result<std::unique_ptr<Place>> open_local(const Options& options, const Opening& opening) {
   const std::string place = place_of(options);
   const fs::path root = place.substr(std::string_view("file://").size());
   if (!root.is_absolute())
     return fail(EINVAL, fmt::format("{} is neither an absolute folder nor s3://", root.string()));
-  struct stat mark;
-  if (::stat((root / kMark).c_str(), &mark) != 0) {
-    if (errno != ENOENT) return failed("look into", root);
-    if (!fresh) {
+  TRY_ASSIGN(std::optional<std::string> mark, read_mark(root));
+  if (!mark) {
+    if (!opening.fresh) {
       return fail(ENOENT, fmt::format("{} does not hold the objects of this tree", root.string()),
                   "is its disk mounted?");
     }
-    TRY(make_place(root));
+    TRY(make_place(root, opening.mark));
+    mark = opening.mark;
   }
-  return std::make_unique<LocalObjects>(root, place);
+  return std::make_unique<LocalObjects>(root, place, std::move(*mark));
 }
 
 }  // namespace tusk::objects

@@ -1,10 +1,10 @@
 // Objects as files of a local folder: FOLDER/TREE/ab/ID, where ab ends the id.
 #pragma once
 
-#include "tuskfs/objects/objects.h"
+#include "objects/place.h"
 
 namespace tusk::objects {
 
-Result<std::unique_ptr<Objects>> open_local(const Options&, bool fresh);
+Result<std::unique_ptr<Place>> open_local(const Options&, const Opening&);
 
 }  // namespace tusk::objects

@@ -1,6 +1,9 @@
 // What `Options::location` says.
 #pragma once
 
+#include <optional>
+#include <string_view>
+
 #include "tuskfs/objects/objects.h"
 
 namespace tusk::objects {
@@ -12,5 +15,12 @@ std::string key_of(Uuid id);
 std::optional<Uuid> id_of_key(std::string_view key);
 // What the mark of a tree's place is called.
 inline constexpr const char* kMark = "tuskfs-objects";
+
+inline ByteSpan bytes_of(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+inline std::string_view text_of(ByteSpan bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
 
 }  // namespace tusk::objects

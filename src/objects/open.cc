@@ -1,11 +1,45 @@
+#include <cerrno>
+
+#include "objects/encrypted.h"
 #include "objects/local.h"
 #include "objects/location.h"
 
 namespace tusk::objects {
+namespace {
+
+Result<std::unique_ptr<Place>> open_place(const Options& options, const Opening& opening) {
+  if (is_s3(options)) return fail(EOPNOTSUPP, "objects on S3 are not supported");
+  return open_local(options, opening);
+}
+
+Result<bool> is_empty(Objects& objects) {
+  bool empty = true;
+  TRY(objects.list([&empty](const Listed&) { empty = false; }));
+  return empty;
+}
+
+// A tree without objects may change its mind about the key: the mark says nothing of value yet.
+Result<void> agree(Place& place, const Options& options, const Opening& opening,
+                   const MasterKey* key) {
+  auto judged = judge_mark(place.mark(), key, place_of(options));
+  if (judged || !opening.fresh) return judged;
+  TRY_ASSIGN(const bool empty, is_empty(place));
+  if (!empty) return judged;
+  return place.change_mark(opening.mark);
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Objects>> open(const Options& options, bool fresh) {
-  if (is_s3(options)) return fail(EOPNOTSUPP, "objects on S3 are not supported");
-  return open_local(options, fresh);
+  std::optional<MasterKey> key;
+  if (!options.keyfile.empty()) {
+    TRY_ASSIGN(key, read_keyfile(options.keyfile));
+  }
+  const Opening opening{.fresh = fresh, .mark = key ? mark_of(*key) : std::string()};
+  TRY_ASSIGN(std::unique_ptr<Place> place, open_place(options, opening));
+  TRY(agree(*place, options, opening, key ? &*key : nullptr));
+  if (!key) return place;
+  return encrypted(std::move(place), *key);
 }
 
 }  // namespace tusk::objects
