@@ -1,14 +1,13 @@
-#include <cerrno>
-
 #include "objects/encrypted.h"
 #include "objects/local.h"
 #include "objects/location.h"
+#include "objects/s3/s3.h"
 
 namespace tusk::objects {
 namespace {
 
 Result<std::unique_ptr<Place>> open_place(const Options& options, const Opening& opening) {
-  if (is_s3(options)) return fail(EOPNOTSUPP, "objects on S3 are not supported");
+  if (is_s3(options)) return open_s3(options, opening);
   return open_local(options, opening);
 }
 
