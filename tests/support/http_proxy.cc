@@ -120,6 +120,11 @@ void HttpProxy::plan(FaultPlan plan) {
   plans_.push_back(std::move(plan));
 }
 
+void HttpProxy::forget_plans() {
+  const std::lock_guard lock(mutex_);
+  plans_.clear();
+}
+
 std::size_t HttpProxy::left() {
   const std::lock_guard lock(mutex_);
   return plans_.size();

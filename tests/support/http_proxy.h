@@ -47,6 +47,7 @@ class HttpProxy {
 
   std::string endpoint() const { return "http://127.0.0.1:" + std::to_string(port_); }
   void plan(FaultPlan);
+  void forget_plans();
   // Faults that have not come about yet.
   std::size_t left();
   // First lines of the requests so far, as "GET /tusk/key HTTP/1.1".

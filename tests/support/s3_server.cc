@@ -40,10 +40,16 @@ S3Server::S3Server() {
 
 S3Server& shared_s3_server() {
   static S3Server server;
-  ::setenv("AWS_ACCESS_KEY_ID", kS3Key, 1);
-  ::setenv("AWS_SECRET_ACCESS_KEY", kS3Secret, 1);
-  ::setenv("AWS_ENDPOINT_URL_S3", server.endpoint().c_str(), 1);
-  ::unsetenv("AWS_SESSION_TOKEN");
+  static const bool told = [] {
+    ::setenv("AWS_ACCESS_KEY_ID", kS3Key, 1);
+    ::setenv("AWS_SECRET_ACCESS_KEY", kS3Secret, 1);
+    ::setenv("AWS_ENDPOINT_URL_S3", server.endpoint().c_str(), 1);
+    ::setenv("no_proxy", "127.0.0.1", 1);
+    for (const char* name : {"AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION"})
+      ::unsetenv(name);
+    return true;
+  }();
+  static_cast<void>(told);
   return server;
 }
 

@@ -22,6 +22,7 @@ struct Exchange {
   const HttpRequest& request;
   HttpResponse response;
   std::uint64_t sent = 0;
+  bool head_ended = false;
   bool too_long = false;
   int read_error = 0;
 };
@@ -42,6 +43,7 @@ std::size_t on_header(char* data, std::size_t, std::size_t n, void* context) {
   const std::string_view line(data, n);
   // Those of an answer "100 Continue" are not of the answer proper.
   if (line.starts_with("HTTP/")) exchange.response.headers.clear();
+  exchange.head_ended = line == "\r\n" || line == "\n";
   const std::size_t colon = line.find(':');
   if (colon == std::string_view::npos) return n;
   std::string name(line.substr(0, colon));
@@ -218,6 +220,8 @@ Result<HttpResponse> Http::perform(const HttpRequest& request) {
   curl_easy_setopt(handle->curl, CURLOPT_HTTPHEADER, headers.get());
   const CURLcode code = curl_easy_perform(handle->curl);
   if (code != CURLE_OK) return std::unexpected(error_of(code, exchange));
+  // To curl the end of the connection is as good as the end of the head.
+  if (!exchange.head_ended) return fail(ETIMEDOUT, "the server's answer is cut off");
   curl_easy_getinfo(handle->curl, CURLINFO_RESPONSE_CODE, &exchange.response.status);
   give_back(std::move(handle));
   return std::move(exchange.response);

@@ -1,8 +1,20 @@
 #include "objects/s3/piece_cache.h"
 
+#include <sys/statvfs.h>
+
 #include "tuskfs/base/log.h"
 
 namespace tusk::objects {
+namespace {
+
+// A tenth of the disk is left to others: to what is on its way up above all.
+bool leaves_room(const Spool& file) {
+  struct statvfs disk;
+  return ::fstatvfs(file.fd(), &disk) == 0 &&
+         disk.f_bavail * disk.f_frsize >= disk.f_blocks * disk.f_frsize / 10 + kPieceBytes;
+}
+
+}  // namespace
 
 PieceCache::PieceCache(const std::string& folder, Limits limits) : limits_(limits) {
   if (folder.empty() || limits.disk_pieces == 0) return;
@@ -86,7 +98,7 @@ void PieceCache::store(const PieceId& id, const SharedBytes& bytes) {
     slot = free_slots_.back();
     free_slots_.pop_back();
   }
-  const bool written = file_->write(slot * kPieceBytes, *bytes).has_value();
+  const bool written = leaves_room(*file_) && file_->write(slot * kPieceBytes, *bytes).has_value();
   const std::lock_guard lock(mutex_);
   const auto it = by_id_.find(id);
   if (written && it != by_id_.end() && !it->second->slot) {

@@ -25,10 +25,10 @@ class Pieces {
 
  private:
   struct Reader {
-    std::uint64_t next = ~0ULL;     // the piece that would be read on
-    std::uint64_t ahead = 0;    // pieces to be fetched ahead
-    std::uint64_t asked = 0;    // up to here they have been
-    std::uint64_t end = ~0ULL;  // no piece from here on
+    std::uint64_t next = ~0ULL;  // the piece that would be read on
+    std::uint64_t ahead = 0;     // pieces to be fetched ahead
+    std::uint64_t asked = 0;     // up to here they have been
+    std::uint64_t end = ~0ULL;   // no piece from here on
   };
 
   Result<SharedBytes> get(const PieceId&);

@@ -6,8 +6,6 @@
 #include <cstdlib>
 #include <fstream>
 
-#include "objects/location.h"
-
 namespace tusk::objects {
 namespace {
 
@@ -85,15 +83,16 @@ Result<void> at_endpoint(S3Place& place, std::string endpoint) {
 }  // namespace
 
 Result<S3Place> s3_place(const Options& options) {
-  const std::string place_url = place_of(options);
-  const std::string rest = place_url.substr(std::string_view("s3://").size());
+  std::string rest = options.location.substr(std::string_view("s3://").size());
+  while (rest.ends_with('/')) rest.pop_back();
   const std::size_t slash = rest.find('/');
   S3Place place;
   place.bucket = rest.substr(0, slash);
-  place.prefix = rest.substr(slash + 1) + "/";
+  if (slash != std::string::npos) place.prefix = rest.substr(slash + 1) + "/";
+  place.prefix += options.tree.uuid.text() + "/";
   place.region = first_of({"AWS_REGION", "AWS_DEFAULT_REGION"}, "us-east-1");
   if (place.bucket.empty() || place.bucket.find_first_of(" ?#@:%") != std::string::npos ||
-      place.prefix.find("//") != std::string::npos) {
+      place.prefix.starts_with('/') || place.prefix.find("//") != std::string::npos) {
     return fail(EINVAL, fmt::format("{} is not a place on S3", options.location),
                 "it looks like s3://bucket/prefix");
   }
