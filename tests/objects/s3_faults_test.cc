@@ -27,8 +27,11 @@ std::vector<Case> every_case() {
   std::vector<Case> cases;
   for (const char* request : kKinds) {
     for (const Fault fault : {Fault::drop_request, Fault::half_request, Fault::drop_answer,
-                              Fault::half_head, Fault::half_answer, Fault::hang})
-      cases.push_back({request, fault});
+                              Fault::half_head, Fault::half_answer, Fault::hang}) {
+      // Half of no body is all of it.
+      if (fault != Fault::half_answer || std::string_view(request).starts_with("GET"))
+        cases.push_back({request, fault});
+    }
     for (const int status : {500, 503, 429}) cases.push_back({request, Fault::answer, status});
   }
   return cases;
@@ -47,7 +50,8 @@ class S3Fault : public S3Test, public testing::WithParamInterface<Case> {
 // A life of two objects, in which every kind of request is made.
 TEST_P(S3Fault, that_passes_is_not_seen) {
   const auto at = open();
-  plan(2);
+  // That nothing comes takes a while to be noticed.
+  plan(GetParam().fault == Fault::hang ? 1 : 2);
   const Uuid small = new_id(), large = new_id();
   const Buffer few = pattern(100'000, 1), many = pattern(17 << 20, 2);
   put(*at, small, few);
@@ -156,7 +160,7 @@ TEST_F(S3Faults, at_random_never_lead_to_wrong_bytes) {
   std::mt19937_64 random(seed);
   SCOPED_TRACE("seed " + std::to_string(seed));
   const auto at = open();
-  for (int round = 0; round < 12; round++) {
+  for (int round = 0; round < 6; round++) {
     for (int i = 0; i < 30; i++) {
       proxy_.plan({.matching = "HTTP/1.1",
                    .fault = kFaults[random() % std::size(kFaults)],
@@ -164,7 +168,7 @@ TEST_F(S3Faults, at_random_never_lead_to_wrong_bytes) {
                    .after = static_cast<int>(random() % 2),
                    .text = s3_error(random() % 2 ? 500 : 503, "SlowDown")});
     }
-    const Buffer content = pattern(random() % (30 << 20), random());
+    const Buffer content = pattern(random() % (20 << 20), random());
     const Uuid id = new_id();
     auto upload = at->create(id, std::nullopt);
     if (!upload) {

@@ -8,10 +8,9 @@ namespace {
 
 std::string program() {
   const char* told = std::getenv("TUSKFS_S3RVER");
-  const std::filesystem::path path =
-      told != nullptr
-          ? told
-          : std::filesystem::path(TUSKFS_BINARY).parent_path() / "s3rver/node_modules/.bin/s3rver";
+  const std::filesystem::path path = told != nullptr ? std::filesystem::path(told)
+                                                     : std::filesystem::path(TUSKFS_SOURCE_DIR) /
+                                                           ".cache/s3rver/node_modules/.bin/s3rver";
   if (!std::filesystem::exists(path))
     throw std::runtime_error("there is no " + path.string() + ": scripts/test.sh installs it");
   return path;

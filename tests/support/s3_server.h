@@ -16,7 +16,7 @@ inline constexpr const char* kS3Secret = "S3RVER";
 
 class S3Server {
  public:
-  // Throws when there is no s3rver: scripts/test.sh puts one into the build folder.
+  // Throws when there is no s3rver: scripts/test.sh puts one into .cache.
   S3Server();
 
   std::uint16_t port() const { return port_; }
