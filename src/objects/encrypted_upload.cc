@@ -74,8 +74,12 @@ Result<void> EncryptedUpload::read(std::uint64_t offset, std::span<std::uint8_t>
 }
 
 Result<void> EncryptedUpload::read_frame(std::uint64_t frame, std::span<std::uint8_t> whole) {
-  const std::shared_lock lock(mutex_);
-  if (!is_written(frame)) return read_base(frame, whole);
+  std::shared_lock lock(mutex_);
+  if (!is_written(frame)) {
+    // May take its time: those who write do not wait for it.
+    lock.unlock();
+    return read_base(frame, whole);
+  }
   const bool last = sealed_ && sealed_->frame == frame;
   const std::uint64_t bytes = last ? sealed_->bytes : kFrameBytes;
   Buffer stored(bytes + kFrameExtraBytes);

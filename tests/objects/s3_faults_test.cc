@@ -152,14 +152,25 @@ TEST_F(S3Faults, completing_may_fail_with_status_200) {
 }
 
 // Whatever happens: right bytes, or an error that says to try again.
-TEST_F(S3Faults, at_random_never_lead_to_wrong_bytes) {
+class S3RandomFaults : public S3Test, public testing::WithParamInterface<bool> {
+ protected:
+  std::unique_ptr<objects::Objects> open_either() {
+    auto at = open();
+    if (!GetParam()) return at;
+    objects::MasterKey key;
+    std::ranges::copy(pattern(32, 1), key.bytes.begin());
+    return objects::encrypted(std::move(at), key);
+  }
+};
+
+TEST_P(S3RandomFaults, never_lead_to_wrong_bytes) {
   constexpr Fault kFaults[] = {Fault::none,        Fault::drop_request, Fault::half_request,
                                Fault::drop_answer, Fault::half_head,    Fault::half_answer,
                                Fault::answer};
   const std::uint64_t seed = std::random_device()();
   std::mt19937_64 random(seed);
   SCOPED_TRACE("seed " + std::to_string(seed));
-  const auto at = open();
+  const auto at = open_either();
   for (int round = 0; round < 6; round++) {
     for (int i = 0; i < 30; i++) {
       proxy_.plan({.matching = "HTTP/1.1",
@@ -196,6 +207,9 @@ TEST_F(S3Faults, at_random_never_lead_to_wrong_bytes) {
     proxy_.forget_plans();
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Plain, S3RandomFaults, testing::Values(false));
+INSTANTIATE_TEST_SUITE_P(Encrypted, S3RandomFaults, testing::Values(true));
 
 }  // namespace
 }  // namespace tusk::test

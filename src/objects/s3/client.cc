@@ -39,11 +39,10 @@ std::string S3Client::name_of(const S3Call& call) const {
 }
 
 Result<S3Answer> S3Client::ask(const S3Call& call) {
-  TRY_ASSIGN(const std::string sha256, sha256_of(call.payload));
   const int most = call.attempts > 0 ? call.attempts : patience_.attempts;
   bool renewed = false;
   for (int i = 1;; i++) {
-    auto answer = attempt(call, sha256);
+    auto answer = attempt(call);
     const bool again = answer ? is_passing(*answer) : answer.error().code == ETIMEDOUT;
     if (answer && is_about_keys(*answer) && !std::exchange(renewed, true) && renew_credentials())
       continue;
@@ -60,8 +59,10 @@ Result<S3Answer> S3Client::ask(const S3Call& call) {
   }
 }
 
-Result<S3Answer> S3Client::attempt(const S3Call& call, const std::string& payload_sha256) {
-  TRY_ASSIGN(HttpResponse http, http_.perform(signed_request(call, payload_sha256)));
+Result<S3Answer> S3Client::attempt(const S3Call& call) {
+  // Anew each time: a part may be written over while it is sent.
+  TRY_ASSIGN(const std::string sha256, sha256_of(call.payload));
+  TRY_ASSIGN(HttpResponse http, http_.perform(signed_request(call, sha256)));
   S3Answer answer{.status = http.status, .http = std::move(http), .code = {}};
   // The content of objects is never looked into.
   if (call.method != "GET" || !answer.ok()) answer.code = error_code(answer.http);
@@ -142,7 +143,8 @@ std::unexpected<Error> S3Client::odd(const S3Call& call, std::string_view how) c
 Result<Xml> S3Client::xml_of(const S3Call& call, const S3Answer& answer,
                              std::string_view root) const {
   auto xml = parse_xml(text_of(answer.http.body));
-  if (!xml || xml->name != root) return odd(call, fmt::format("the answer is no {}", root));
+  if (!xml || (!root.empty() && xml->name != root))
+    return odd(call, fmt::format("the answer is no {}", root.empty() ? "XML" : root));
   return std::move(*xml);
 }
 

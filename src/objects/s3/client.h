@@ -42,14 +42,15 @@ class S3Client {
   std::unexpected<Error> refused(const S3Call&, const S3Answer&) const;
   // What is wrong with an answer that should have been good.
   std::unexpected<Error> odd(const S3Call&, std::string_view how) const;
-  Result<Xml> xml_of(const S3Call&, const S3Answer&, std::string_view root) const;
+  // An empty root: any.
+  Result<Xml> xml_of(const S3Call&, const S3Answer&, std::string_view root = {}) const;
 
   const S3Place& place() const { return place_; }
   // As errors and the log name a key.
   std::string name_of(const S3Call&) const;
 
  private:
-  Result<S3Answer> attempt(const S3Call&, const std::string& payload_sha256);
+  Result<S3Answer> attempt(const S3Call&);
   HttpRequest signed_request(const S3Call&, const std::string& payload_sha256);
   Credentials credentials();
   bool renew_credentials();

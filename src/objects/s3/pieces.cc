@@ -1,8 +1,13 @@
 #include "objects/s3/pieces.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <cstring>
 #include <exception>
+#include <memory>
+
+#include "tuskfs/base/log.h"
 
 namespace tusk::objects {
 namespace {
@@ -49,29 +54,28 @@ Result<SharedBytes> Pieces::get(const PieceId& id) {
   return fetch(id);
 }
 
-// With `id` under way.
+// With `id` under way, which it is no more afterwards.
 Result<SharedBytes> Pieces::fetch(const PieceId& id) {
-  auto bytes = fetch_(id);
-  SharedBytes piece;
-  if (bytes) {
-    piece = std::make_shared<const Buffer>(std::move(*bytes));
-    note_end(id, piece->size());
-    cache_.keep(id, piece);
-  }
+  const std::shared_ptr<void> end(nullptr, [this, id](void*) { done_with(id); });
+  TRY_ASSIGN(Fetched fetched, fetch_(id));
+  if (fetched.object_bytes) note_end(id.object, *fetched.object_bytes);
+  SharedBytes piece = std::make_shared<const Buffer>(std::move(fetched.bytes));
+  cache_.keep(id, piece);
+  return piece;
+}
+
+void Pieces::done_with(const PieceId& id) {
   {
     const std::lock_guard lock(mutex_);
     under_way_.erase(id);
   }
   changed_.notify_all();
-  if (!bytes) return std::unexpected(std::move(bytes).error());
-  return piece;
 }
 
-void Pieces::note_end(const PieceId& id, std::size_t bytes) {
-  if (bytes == kPieceBytes) return;
+void Pieces::note_end(Uuid object, std::uint64_t object_bytes) {
   const std::lock_guard lock(mutex_);
-  if (const auto it = readers_.find(id.object); it != readers_.end())
-    it->second.end = std::min(it->second.end, id.number + 1);
+  if (const auto it = readers_.find(object); it != readers_.end())
+    it->second.end = (object_bytes + kPieceBytes - 1) / kPieceBytes;
 }
 
 // Who reads on gets twice as much ahead each time; who does not gets nothing.
@@ -90,8 +94,10 @@ void Pieces::read_ahead(const PieceId& id) {
     wanted_.push_back({.object = id.object, .number = next});
     reader.asked = next + 1;
   }
-  while (!wanted_.empty() && threads_.size() < kThreads)
+  while (!wanted_.empty() && threads_.size() < kThreads) {
     threads_.emplace_back([this](const std::stop_token& stop) { work(stop); });
+    ::pthread_setname_np(threads_.back().native_handle(), "tusk-ahead");
+  }
   changed_.notify_all();
 }
 
@@ -108,9 +114,8 @@ void Pieces::work(const std::stop_token& stop) {
     // Only a head start: who reads the piece finds what is wrong.
     try {
       static_cast<void>(get(id));
-    } catch (const std::exception&) {
-      const std::lock_guard lock(mutex_);
-      under_way_.erase(id);
+    } catch (const std::exception& broken) {
+      log::debug("cannot read ahead: {}", broken.what());
     }
   }
 }

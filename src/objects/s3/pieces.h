@@ -15,8 +15,11 @@ namespace tusk::objects {
 // Any thread. No piece is fetched twice at a time.
 class Pieces {
  public:
-  // A piece of an object; shorter than kPieceBytes at its end, empty behind it.
-  using Fetch = std::function<Result<Buffer>(const PieceId&)>;
+  struct Fetched {
+    Buffer bytes;  // fewer than kPieceBytes at the object's end, none behind it
+    std::optional<std::uint64_t> object_bytes;
+  };
+  using Fetch = std::function<Result<Fetched>(const PieceId&)>;
   Pieces(const std::string& folder, PieceCache::Limits limits, Fetch fetch);
   ~Pieces();
 
@@ -33,7 +36,8 @@ class Pieces {
 
   Result<SharedBytes> get(const PieceId&);
   Result<SharedBytes> fetch(const PieceId&);
-  void note_end(const PieceId&, std::size_t bytes);
+  void done_with(const PieceId&);
+  void note_end(Uuid object, std::uint64_t object_bytes);
   void read_ahead(const PieceId&);
   void work(const std::stop_token& stop);
 

@@ -72,7 +72,7 @@ class S3Objects final : public Place {
  private:
   std::string name_of(Uuid id) const { return client_.place().prefix + key_of(id); }
   std::optional<Listed> listed(const S3Item& item) const;
-  Result<Buffer> fetch(const PieceId& id);
+  Result<Pieces::Fetched> fetch(const PieceId& id);
   Result<void> abort_uploads(const std::string& key);
   Result<void> download(Uuid id, const Fd& to, const fs::path& target);
 
@@ -127,10 +127,10 @@ Result<std::unique_ptr<Upload>> S3Objects::create(Uuid id, std::optional<Base> b
                                                     .ended = [left]() mutable { left.reset(); }});
 }
 
-Result<Buffer> S3Objects::fetch(const PieceId& id) {
+Result<Pieces::Fetched> S3Objects::fetch(const PieceId& id) {
   TRY_ASSIGN(S3Piece piece, s3_get(client_, name_of(id.object),
                                    {.offset = id.number * kPieceBytes, .bytes = kPieceBytes}));
-  return std::move(piece.bytes);
+  return Pieces::Fetched{.bytes = std::move(piece.bytes), .object_bytes = piece.object_bytes};
 }
 
 // A finished object has no parts lying about, so most removals are two short requests.
@@ -195,7 +195,7 @@ Result<void> S3Objects::download(Uuid id, const Fd& to, const fs::path& target) 
       done += static_cast<std::size_t>(n);
     }
     at += piece.bytes.size();
-    if (piece.ended) return {};
+    if (at >= piece.object_bytes.value_or(at)) return {};
   }
 }
 

@@ -1,6 +1,7 @@
 #include "objects/s3/upload.h"
 
 #include <fmt/format.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -63,8 +64,10 @@ void S3Upload::queue_complete_parts() {
 // With mutex_.
 void S3Upload::enqueue(Job job) {
   jobs_.push_back(job);
-  if (threads_.size() < std::min(kThreads, jobs_.size() + busy_))
+  if (threads_.size() < std::min(kThreads, jobs_.size() + busy_)) {
     threads_.emplace_back([this](const std::stop_token& stop) { send_jobs(stop); });
+    ::pthread_setname_np(threads_.back().native_handle(), "tusk-upload");
+  }
   changed_.notify_all();
 }
 

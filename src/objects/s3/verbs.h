@@ -16,8 +16,9 @@ struct S3Range {
 };
 
 struct S3Piece {
-  Buffer bytes;        // fewer than asked for at the object's end
-  bool ended = false;  // nothing follows
+  Buffer bytes;  // fewer than asked for at the object's end
+  // Of the whole object; empty when the range lies behind it.
+  std::optional<std::uint64_t> object_bytes;
 };
 
 struct S3Item {
@@ -36,7 +37,7 @@ Result<std::optional<std::string>> s3_get_small(S3Client&, const std::string& ke
 Result<void> s3_put(S3Client&, const std::string& key, const Payload&);
 Result<void> s3_delete(S3Client&, const std::string& key);
 Result<void> s3_list(S3Client&, const std::string& prefix, const S3Found&);
-// A server that cannot list them has none.
+// Nothing where the server cannot list them, or will not.
 Result<void> s3_list_uploads(S3Client&, const std::string& prefix, const S3Found&);
 
 struct S3Multipart {
