@@ -3,12 +3,15 @@
 build_packages=(
   g++ cmake ninja-build pkg-config
   libfuse3-dev fuse3 libpq-dev libxxhash-dev libssl-dev libcli11-dev libspdlog-dev libfmt-dev
-  nlohmann-json3-dev libmagic-dev
+  nlohmann-json3-dev libmagic-dev libcurl4-openssl-dev
   postgresql postgresql-contrib
 )
 test_packages=(
   libgtest-dev python3 attr acl rsync sqlite3 git make tar diffutils xxhash procps strace
 )
+# The S3 server of the tests, from npm; these are installed only where there is no npm at all.
+s3_server=s3rver@3.7.1
+s3_server_packages=(nodejs npm)
 
 say() { echo "== $*" >&2; }
 
@@ -50,6 +53,14 @@ install_missing() {
   as_root apt-get update >&2
   if [[ " ${missing[*]} " == *" postgresql "* ]]; then install_postgresql; fi
   apt_install "${missing[@]}"
+}
+
+# install_s3_server FOLDER
+install_s3_server() {
+  if [ -x "$1/node_modules/.bin/s3rver" ]; then return; fi
+  command -v npm >/dev/null || install_missing "${s3_server_packages[@]}"
+  say "installing $s3_server into $1"
+  npm install --prefix "$1" --no-audit --no-fund --no-save "$s3_server" >&2
 }
 
 # Compilers of one job need up to 1.5 GB.

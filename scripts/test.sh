@@ -14,6 +14,7 @@ esac
 
 install_missing "${build_packages[@]}" "${test_packages[@]}"
 ensure_fuse_device
+install_s3_server "$PWD/.cache/s3rver" || say "there is no S3 server: the tests of objects will fail"
 
 say "building preset $preset"
 cmake --preset "$preset" -DTUSKFS_TESTS=ON >&2

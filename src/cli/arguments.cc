@@ -1,5 +1,7 @@
 #include "cli/arguments.h"
 
+#include "cli/object_access.h"
+
 namespace tusk::cli {
 
 void check_source(const Source& source) {
@@ -26,6 +28,21 @@ void add_data_dir(CLI::App* verb, std::string& target) {
                    "folder of the embedded cluster (default: $TUSKFS_DATA, "
                    "$XDG_DATA_HOME/tuskfs or ~/.local/share/tuskfs)")
       ->type_name("DIR");
+}
+
+void add_object_access(CLI::App* verb, objects::Access& access) {
+  verb->add_option_function<std::string>(
+          "--encrypt-objects",
+          [&access](const std::string& v) { access.keyfile = valid(parse_keyfile(v)); },
+          "large files outside of the database are encrypted with the key in this file")
+      ->type_name("KEYFILE")
+      ->envname("TUSKFS_ENCRYPT_OBJECTS");
+  verb->add_option_function<std::string>(
+          "--object-cache",
+          [&access](const std::string& v) { valid(parse_object_cache(access, v)); },
+          "where and how much of what lies on S3 is kept here (default: ~/.cache/tuskfs,1G)")
+      ->type_name("DIR,SIZE")
+      ->envname("TUSKFS_OBJECT_CACHE");
 }
 
 void add_json(CLI::App* verb, bool& json) { verb->add_flag("--json", json, "as JSON"); }

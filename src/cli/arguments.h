@@ -80,5 +80,7 @@ class FixedUsage : public CLI::Formatter {
 CLI::App* add_verb(CLI::App& app, const char* name, const char* summary);
 void add_data_dir(CLI::App* verb, std::string& target);
 void add_json(CLI::App* verb, bool& json);
+// --encrypt-objects and --object-cache
+void add_object_access(CLI::App* verb, objects::Access& access);
 
 }  // namespace tusk::cli

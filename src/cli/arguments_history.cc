@@ -47,11 +47,14 @@ void add_history(CLI::App& app, Parsed& parsed) {
   constexpr const char* kFile = "a file in a mounted tree; it may have been deleted";
   constexpr const char* kTree = "a mounted tree";
   add_json(add("log", "the versions of a file", kFile, log_versions), parsed.past.json);
-  add_moment(add("cat", "print what a file held", kFile, cat, true), parsed.past);
+  CLI::App* printed = add("cat", "print what a file held", kFile, cat, true);
+  add_moment(printed, parsed.past);
+  add_object_access(printed, parsed.past.objects);
   CLI::App* back =
       add("restore", "bring back a file or folder as it was",
           "a file or folder in a mounted tree; it may have been deleted", restore, true);
   add_moment(back, parsed.past);
+  add_object_access(back, parsed.past.objects);
   back->add_option("--to", parsed.past.to, "restore there, where nothing is yet")
       ->type_name("OTHER");
   add_json(add("trash", "list what was deleted", kTree, trash), parsed.past.json);

@@ -2,6 +2,7 @@
 
 #include "cli/arguments.h"
 #include "cli/mount_options.h"
+#include "cli/object_access.h"
 #include "cli/verbs.h"
 
 namespace tusk::cli {
@@ -46,8 +47,9 @@ void add_mount(CLI::App& app, Parsed& parsed) {
              [&](const std::string& v) { request.db_timeout = valid(parse_seconds(v)); });
   add_choice(verb, "--objects",
              "where large files go (default: as before; at first beside the embedded cluster)",
-             "DIR",
+             "DIR|s3://BUCKET/PREFIX",
              [&](const std::string& v) { request.objects.location = valid(parse_location(v)); });
+  add_object_access(verb, request.objects.access);
   verb->add_option("--log-file", request.log_file,
                    "log there (default: stderr, or syslog once detached)")
       ->type_name("FILE");

@@ -1,7 +1,7 @@
 #include <memory>
 
 #include "cli/arguments.h"
-#include "cli/mount_options.h"
+#include "cli/object_access.h"
 #include "cli/verbs.h"
 
 namespace tusk::cli {
@@ -55,6 +55,7 @@ void add_fsck(CLI::App& app, Parsed& parsed) {
   add_tenant(verb, request.tenant, "only this tree (default: all, and rows that belong to none)");
   verb->add_flag("--repair", request.repair, "put right what can be, in one transaction");
   verb->add_flag("--scrub", request.scrub, "read every content and verify its checksum");
+  add_object_access(verb, request.objects);
   add_json(verb, request.json);
   verb->callback([&parsed] {
     check_source(parsed.fsck.source);
@@ -96,6 +97,7 @@ void add_backup(CLI::App& app, Parsed& parsed) {
       ->type_name("N");
   actions->require_option(0, 1);
   verb->add_flag("--json", request.json, "with --list: as JSON");
+  add_object_access(verb, request.objects);
   add_data_dir(verb, parsed.data_dir);
   verb->callback([&parsed] {
     parsed.backup.source = take_source(parsed.words, parsed.data_dir);
@@ -120,7 +122,7 @@ void add_restore_backup(CLI::App& app, Parsed& parsed) {
             parsed.restore_backup.objects = valid(parse_location(v));
           },
           "where large files go (default: beside the embedded cluster)")
-      ->type_name("DIR");
+      ->type_name("DIR|s3://BUCKET/PREFIX");
   add_data_dir(verb, parsed.restore_backup.source.data_dir);
   verb->callback([&parsed] {
     check_source(parsed.restore_backup.source);

@@ -64,7 +64,7 @@ Result<void> list(const BackupRequest& request) {
 
 Result<void> verify(const BackupRequest& request) {
   TRY_ASSIGN(const store::Backup backup, store::find_backup(request.folder));
-  TRY(store::verify_backup(backup));
+  TRY(store::verify_backup(backup, request.objects));
   fmt::print("{} is whole: restored on trial and checked\n", backup.name);
   return {};
 }

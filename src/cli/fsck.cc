@@ -61,7 +61,9 @@ Result<store::FsckOutcome> perform(const FsckRequest& request, Json& findings) {
   };
   if (on_terminal) watcher.scrubbed = show_progress;
   auto outcome =
-      store::fsck({database.conninfo, request.tenant, request.repair, request.scrub}, watcher);
+      store::fsck({database.conninfo, request.tenant, request.repair, request.scrub,
+                   request.objects},
+                  watcher);
   if (on_terminal && request.scrub) fmt::print(stderr, "\r\033[K");
   return outcome;
 }

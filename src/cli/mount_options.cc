@@ -6,7 +6,8 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
-#include <filesystem>
+
+#include "cli/object_access.h"
 
 namespace tusk::cli {
 namespace {
@@ -58,6 +59,10 @@ Result<bool> apply_valued(MountRequest& request, const std::string& key, const s
     TRY_ASSIGN(request.db_timeout, parse_seconds(value));
   } else if (key == "objects") {
     TRY_ASSIGN(request.objects.location, parse_location(value));
+  } else if (key == "encrypt_objects") {
+    TRY_ASSIGN(request.objects.access.keyfile, parse_keyfile(value));
+  } else if (key == "object_cache") {
+    TRY(parse_object_cache(request.objects.access, value));
   } else if (key == "fsname") {
     request.fsname = value;
   } else if (key == "subtype" || key == "max_read") {
@@ -119,13 +124,6 @@ Result<core::Durability> parse_durability(std::string_view name) {
   if (name == "close") return core::Durability::close;
   if (name == "none") return core::Durability::none;
   return fail(EINVAL, fmt::format("unknown durability '{}'", name), "fsync, close or none");
-}
-
-Result<std::string> parse_location(const std::string& text) {
-  if (text.empty()) return fail(EINVAL, "no place for objects is given");
-  if (text.find("://") != std::string::npos)
-    return fail(EINVAL, fmt::format("'{}' is no place for objects", text), "name a folder");
-  return std::filesystem::absolute(text).lexically_normal().string();
 }
 
 Result<std::chrono::seconds> parse_seconds(std::string_view text) {

@@ -16,8 +16,6 @@ std::vector<std::string> split_options(std::string_view list);
 Result<void> apply_option(MountRequest& request, const std::string& option);
 
 Result<core::Durability> parse_durability(std::string_view name);
-// The folder, absolute: the daemon works in another one.
-Result<std::string> parse_location(const std::string& text);
 Result<std::chrono::seconds> parse_seconds(std::string_view text);
 
 }  // namespace tusk::cli

@@ -80,7 +80,8 @@ Result<Past> look_back(const PastRequest& request) {
   Past past;
   TRY_ASSIGN(past.database, open_database(source));
   TRY_ASSIGN(past.history,
-             store::History::open(past.database.conninfo, status.value("tenant", "default")));
+             store::History::open(past.database.conninfo, status.value("tenant", "default"),
+                                  request.objects));
   past.root = mount.target;
   past.path = path.substr(mount.target == "/" ? 0 : mount.target.size());
   if (past.path.empty()) past.path.push_back('/');

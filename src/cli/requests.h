@@ -58,6 +58,7 @@ struct PastRequest {
   std::string to;        // restore: where to
   std::chrono::seconds object_grace{3600};  // gc
   bool json = false;
+  objects::Access objects;  // cat, restore
 };
 
 struct PolicyRequest {
@@ -100,6 +101,7 @@ struct FsckRequest {
   bool repair = false;
   bool scrub = false;
   bool json = false;
+  objects::Access objects;
 };
 
 enum class BackupAction { make, list, verify, prune };
@@ -109,6 +111,7 @@ struct BackupRequest {
   std::string folder;  // of the backups; to verify: of one of them, or the newest in it
   int keep = 0;
   bool json = false;
+  objects::Access objects;  // verify
 };
 
 struct RestoreRequest {

@@ -1,3 +1,5 @@
+#include "objects/local.h"
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/fs.h>
@@ -10,7 +12,6 @@
 
 #include "objects/location.h"
 #include "tuskfs/base/fd.h"
-#include "tuskfs/objects/objects.h"
 
 // Objects as files of a local folder: FOLDER/TREE/ab/ID, where ab ends the id.
 namespace tusk::objects {
@@ -69,8 +70,7 @@ Result<void> copy_file(int from, int to, const std::string& where) {
   if (errno == ENOSPC || errno == EDQUOT || errno == EIO) return failed("copy to", where);
   Buffer buffer(1 << 20);
   for (;;) {
-    TRY_ASSIGN(const std::size_t n,
-               read_all(from, buffer, static_cast<std::uint64_t>(at), where));
+    TRY_ASSIGN(const std::size_t n, read_all(from, buffer, static_cast<std::uint64_t>(at), where));
     if (n == 0) return {};
     TRY(write_all(to, ByteSpan(buffer).first(n), static_cast<std::uint64_t>(at), where));
     at += static_cast<off_t>(n);
@@ -81,9 +81,8 @@ class LocalUpload final : public Upload {
  public:
   LocalUpload(Fd fd, fs::path path) : fd_(std::move(fd)), path_(std::move(path)) {}
 
-  Result<void> write(std::int64_t block, ByteSpan bytes) override {
-    const std::uint64_t at = static_cast<std::uint64_t>(block) * kBlockBytes;
-    TRY(write_all(fd_.get(), bytes, at, path_));
+  Result<void> write(std::uint64_t offset, ByteSpan bytes) override {
+    TRY(write_all(fd_.get(), bytes, offset, path_));
     written_ += bytes.size();
     if (written_ < kWriteBackBytes) return {};
     // Only a head start: finish() finds what went wrong.
@@ -92,9 +91,8 @@ class LocalUpload final : public Upload {
     return {};
   }
 
-  Result<void> read(std::int64_t block, std::span<std::uint8_t> into) override {
-    const std::uint64_t at = static_cast<std::uint64_t>(block) * kBlockBytes;
-    TRY_ASSIGN(const std::size_t n, read_all(fd_.get(), into, at, path_));
+  Result<void> read(std::uint64_t offset, std::span<std::uint8_t> into) override {
+    TRY_ASSIGN(const std::size_t n, read_all(fd_.get(), into, offset, path_));
     std::memset(into.data() + n, 0, into.size() - n);
     return {};
   }
@@ -118,10 +116,41 @@ class LocalUpload final : public Upload {
   bool lost_ = false;
 };
 
-class LocalObjects final : public Objects {
+// The mark appears whole or not at all.
+Result<void> write_mark(const fs::path& root, const std::string& text) {
+  const fs::path mark = root / kMark, half = mark.string() + ".new";
+  ::unlink(half.c_str());
+  const Fd fd(::open(half.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0400));
+  if (!fd) return failed("create", half);
+  TRY(write_all(fd.get(), bytes_of(text), 0, half));
+  if (::fsync(fd.get()) != 0) return failed("make durable", half);
+  if (::rename(half.c_str(), mark.c_str()) != 0) return failed("create", mark);
+  return sync_folder(root);
+}
+
+// Empty: there is none.
+Result<std::optional<std::string>> read_mark(const fs::path& root) {
+  const fs::path mark = root / kMark;
+  const Fd fd(::open(mark.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd && errno == ENOENT) return std::nullopt;
+  if (!fd) return failed("open", mark);
+  Buffer buffer(kMarkBytes);
+  TRY_ASSIGN(const std::size_t n, read_all(fd.get(), buffer, 0, mark));
+  return std::string(buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(n));
+}
+
+class LocalObjects final : public Place {
  public:
-  LocalObjects(fs::path root, std::string place)
-      : root_(std::move(root)), place_(std::move(place)) {}
+  LocalObjects(fs::path root, std::string place, std::string mark)
+      : root_(std::move(root)), place_(std::move(place)), mark_(std::move(mark)) {}
+
+  const std::string& mark() const override { return mark_; }
+
+  Result<void> change_mark(const std::string& text) override {
+    TRY(write_mark(root_, text));
+    mark_ = text;
+    return {};
+  }
 
   Result<std::unique_ptr<Upload>> create(Uuid id, std::optional<Base> base) override {
     const fs::path path = path_of(id);
@@ -140,12 +169,19 @@ class LocalObjects final : public Objects {
     return std::make_unique<LocalUpload>(std::move(fd), path);
   }
 
-  Result<std::size_t> read(Uuid id, std::uint64_t offset,
-                           std::span<std::uint8_t> into) override {
+  Result<std::size_t> read(Uuid id, std::uint64_t offset, std::span<std::uint8_t> into) override {
     const fs::path path = path_of(id);
     const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     if (!fd) return failed("open", path);
     return read_all(fd.get(), into, offset, path);
+  }
+
+  Result<std::optional<std::uint64_t>> size(Uuid id) override {
+    struct stat status;
+    if (::lstat(path_of(id).c_str(), &status) == 0)
+      return static_cast<std::uint64_t>(status.st_size);
+    if (errno == ENOENT) return std::nullopt;
+    return failed("look at", path_of(id));
   }
 
   Result<void> remove(Uuid id) override {
@@ -157,7 +193,8 @@ class LocalObjects final : public Objects {
     std::error_code broken;
     for (const auto& folder : fs::directory_iterator(root_, broken)) {
       if (!folder.is_directory()) continue;
-      for (const auto& entry : fs::directory_iterator(folder.path(), broken)) list_one(entry, found);
+      for (const auto& entry : fs::directory_iterator(folder.path(), broken))
+        list_one(entry, found);
       if (broken) break;
     }
     if (broken) return failed("list", root_, broken.value());
@@ -208,6 +245,7 @@ class LocalObjects final : public Objects {
 
   const fs::path root_;
   const std::string place_;
+  std::string mark_;
 };
 
 Result<void> make_folders(const fs::path& folder) {
@@ -218,32 +256,29 @@ Result<void> make_folders(const fs::path& folder) {
   return failed("make the folder", folder);
 }
 
-Result<void> make_place(const fs::path& root) {
+Result<void> make_place(const fs::path& root, const std::string& mark) {
   TRY(make_folders(root));
-  const fs::path mark = root / kMark;
-  const Fd fd(::open(mark.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0400));
-  if (!fd && errno != EACCES) return failed("create", mark);
-  TRY(sync_folder(root));
+  TRY(write_mark(root, mark));
   return sync_folder(root.parent_path());
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Objects>> open(const Options& options, bool fresh) {
+Result<std::unique_ptr<Place>> open_local(const Options& options, const Opening& opening) {
   const std::string place = place_of(options);
   const fs::path root = place.substr(std::string_view("file://").size());
   if (!root.is_absolute())
-    return fail(EINVAL, fmt::format("{} is no absolute folder", root.string()));
-  struct stat mark;
-  if (::stat((root / kMark).c_str(), &mark) != 0) {
-    if (errno != ENOENT) return failed("look into", root);
-    if (!fresh) {
+    return fail(EINVAL, fmt::format("{} is neither an absolute folder nor s3://", root.string()));
+  TRY_ASSIGN(std::optional<std::string> mark, read_mark(root));
+  if (!mark) {
+    if (!opening.fresh) {
       return fail(ENOENT, fmt::format("{} does not hold the objects of this tree", root.string()),
                   "is its disk mounted?");
     }
-    TRY(make_place(root));
+    TRY(make_place(root, opening.mark));
+    mark = opening.mark;
   }
-  return std::make_unique<LocalObjects>(root, place);
+  return std::make_unique<LocalObjects>(root, place, std::move(*mark));
 }
 
 }  // namespace tusk::objects

@@ -5,9 +5,11 @@
 namespace tusk::objects {
 namespace {
 
-constexpr std::string_view kScheme = "file://";
+constexpr std::string_view kFile = "file://", kS3 = "s3://";
 
 }  // namespace
+
+bool is_s3(std::string_view location) { return location.starts_with(kS3); }
 
 std::string key_of(Uuid id) {
   const std::string text = id.text();
@@ -17,14 +19,15 @@ std::string key_of(Uuid id) {
 std::string place_of(const Options& options) {
   std::string at = options.location;
   while (at.ends_with('/')) at.pop_back();
-  return fmt::format("{}{}/{}", kScheme, at, options.tree.uuid.text());
+  return fmt::format("{}{}/{}", is_s3(at) ? "" : kFile, at, options.tree.uuid.text());
 }
 
 std::string location_in(const std::string& place, TenantId tree) {
   const std::string end = "/" + tree.uuid.text();
   if (!place.ends_with(end)) return {};
   const std::string at = place.substr(0, place.size() - end.size());
-  return at.starts_with(kScheme) ? at.substr(kScheme.size()) : "";
+  if (is_s3(at)) return at;
+  return at.starts_with(kFile) ? at.substr(kFile.size()) : "";
 }
 
 std::string url_in(const std::string& place, Uuid id) {

@@ -144,14 +144,19 @@ class ScratchFolder {
   std::string path_;
 };
 
-Result<void> expect_sound(const Backup& backup, const std::string& conninfo) {
+Result<void> expect_sound(const Backup& backup, const std::string& conninfo,
+                          const objects::Access& access) {
   std::string first;
   const FsckWatcher watcher{[&](const Finding& finding) {
                               if (first.empty()) first = finding.check + " " + finding.row;
                             },
                             {}};
-  TRY_ASSIGN(const FsckOutcome outcome,
-             fsck({.conninfo = conninfo, .tenant = {}, .repair = false, .scrub = true}, watcher));
+  TRY_ASSIGN(const FsckOutcome outcome, fsck({.conninfo = conninfo,
+                                              .tenant = {},
+                                              .repair = false,
+                                              .scrub = true,
+                                              .objects = access},
+                                             watcher));
   if (outcome.left == 0) return {};
   return fail(EIO,
               fmt::format("fsck finds {} errors in what {} restores, the first: {}", outcome.left,
@@ -202,13 +207,13 @@ Result<void> restore_backup(const Backup& backup, const std::string& conninfo,
   return restore_dump(backup, conninfo, objects);
 }
 
-Result<void> verify_backup(const Backup& backup) {
+Result<void> verify_backup(const Backup& backup, const objects::Access& access) {
   TRY(compare_checksums(backup));
   TRY_ASSIGN(const ScratchFolder scratch, ScratchFolder::make());
   TRY_ASSIGN(const auto cluster, EmbeddedCluster::claim(scratch.path()));
   const std::string objects = fs::absolute(backup.path) / kObjectsFolder;
   TRY(restore_dump(backup, cluster->conninfo(), objects));
-  return expect_sound(backup, cluster->conninfo());
+  return expect_sound(backup, cluster->conninfo(), access);
 }
 
 }  // namespace tusk::store

@@ -49,7 +49,7 @@ class Copier {
       : connection_(connection), path_(path), previous_(previous), manifest_(manifest) {}
 
   Result<void> copy_tree(TenantId tenant) {
-    TRY_ASSIGN(const auto objects, open_noted_objects(connection_, tenant));
+    TRY_ASSIGN(const auto objects, open_stored_objects(connection_, tenant));
     if (!objects) return {};
     const objects::Options here{.location = fs::absolute(fs::path(path_) / kObjectsFolder),
                                 .tree = tenant};
@@ -60,7 +60,7 @@ class Copier {
                  run(connection_, "referenced_objects", Params().add(tenant).add(after)));
       if (page.rows() == 0) return {};
       // A place like any other, so that a trial restore may read it where it is.
-      TRY(objects::open(here, true));
+      TRY(objects::open_copies(here, *objects));
       for (int i = 0; i < page.rows(); i++) {
         after = page.row(i).uuid(0);
         TRY(copy(*objects, after, objects::url_in(place, after)));
@@ -69,7 +69,7 @@ class Copier {
   }
 
  private:
-  Result<void> copy(objects::Objects& objects, Uuid id, const std::string& name) {
+  Result<void> copy(objects::StoredObjects& objects, Uuid id, const std::string& name) {
     const fs::path target = fs::path(path_) / name;
     TRY(make_folder(target.parent_path()));
     if (link_from(previous_, name, target, manifest_)) return {};
@@ -84,6 +84,10 @@ class Copier {
 
 fs::path folder_of(const Backup& backup, TenantId tree) {
   return fs::path(backup.path) / kObjectsFolder / tree.uuid.text();
+}
+
+objects::Options place_in(const Backup& backup, TenantId tree) {
+  return {.location = fs::absolute(fs::path(backup.path) / kObjectsFolder), .tree = tree};
 }
 
 std::vector<TenantId> trees_with_objects(const Backup& backup) {
@@ -114,7 +118,9 @@ Result<void> copy_objects(Connection& connection, const std::string& path,
 
 Result<void> restore_objects(const Backup& backup, const std::string& location) {
   for (const TenantId tree : trees_with_objects(backup)) {
-    TRY_ASSIGN(const auto objects, objects::open({.location = location, .tree = tree}, true));
+    TRY_ASSIGN(const auto source, objects::open_stored(place_in(backup, tree), false));
+    TRY_ASSIGN(const auto objects,
+               objects::open_copies({.location = location, .tree = tree}, *source));
     for (const auto& entry : fs::recursive_directory_iterator(folder_of(backup, tree))) {
       const auto id = objects::id_in(entry.path().native());
       if (id && entry.is_regular_file()) TRY(objects->restore_from(*id, entry.path()));

@@ -24,6 +24,7 @@ struct Tree {
   TenantId tenant;
   std::string name;
   std::optional<ObjectAudit> objects = {};
+  std::unique_ptr<objects::Objects> contents = {};  // to be scrubbed
 };
 
 class Fsck {
@@ -168,8 +169,11 @@ Result<void> Fsck::list_all() {
 
 Result<void> Fsck::list_objects() {
   for (Tree& tree : trees_) {
-    TRY_ASSIGN(auto objects, open_noted_objects(*connection_, tree.tenant));
+    TRY_ASSIGN(auto objects, open_stored_objects(*connection_, tree.tenant));
     if (!objects) continue;
+    if (options_.scrub) {
+      TRY_ASSIGN(tree.contents, open_noted_objects(*connection_, tree.tenant, options_.objects));
+    }
     TRY_ASSIGN(tree.objects, ObjectAudit::begin(std::move(objects)));
   }
   return {};
@@ -194,8 +198,9 @@ Result<void> Fsck::scrub_all() {
   TRY_ASSIGN(outcome_.scrubbed_bytes, scrub(*connection_, tenant, watcher));
   for (Tree& tree : trees_) {
     if (!tree.objects) continue;
-    TRY_ASSIGN(outcome_.scrubbed_bytes, tree.objects->scrub(*connection_, tree.tenant, watcher,
-                                                            outcome_.scrubbed_bytes));
+    TRY_ASSIGN(outcome_.scrubbed_bytes,
+               tree.objects->scrub(*connection_, tree.tenant, *tree.contents, watcher,
+                                   outcome_.scrubbed_bytes));
   }
   return {};
 }

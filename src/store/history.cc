@@ -50,13 +50,13 @@ PastVersion read_version(const Row& row) {
 class HistoryImpl final : public History {
  public:
   HistoryImpl(std::unique_ptr<ConnectionContext> context, std::unique_ptr<Connection> connection,
-              std::unique_ptr<objects::Objects> objects, std::string tenant, TenantId tenant_id)
+              objects::Access access, std::string tenant, TenantId tenant_id)
       : context_(std::move(context)),
         connection_(std::move(connection)),
         loader_(*context_),
         tenant_(std::move(tenant)),
         tenant_id_(tenant_id),
-        tiers_(std::move(objects), lease_) {}
+        access_(std::move(access)) {}
 
   Result<std::optional<PastEntry>> resolve(const std::string& path, WallTime at) override {
     TRY_ASSIGN(const PgResult found,
@@ -145,9 +145,10 @@ class HistoryImpl final : public History {
       sum.versions += row.integer(2);
       has_more = row.boolean(3);
     }
-    if (!tiers_.objects()) return sum;
-    TRY_ASSIGN(sum.objects, collect_objects(*connection_, *tiers_.objects(), tenant_id_,
-                                            object_grace, [] { return true; }));
+    TRY_ASSIGN(const auto objects, open_stored_objects(*connection_, tenant_id_));
+    if (!objects) return sum;
+    TRY_ASSIGN(sum.objects, collect_objects(*connection_, *objects, tenant_id_, object_grace,
+                                            [] { return true; }));
     return sum;
   }
 
@@ -182,13 +183,22 @@ class HistoryImpl final : public History {
 
   Result<void> read_chunks(FileId file, const PastVersion& version, const Sink& sink);
 
+  // Not before they are needed: without them there is still all the rest.
+  Result<void> open_tiers() {
+    if (tiers_) return {};
+    TRY_ASSIGN(auto objects, open_noted_objects(*connection_, tenant_id_, access_));
+    tiers_.emplace(std::move(objects), lease_);
+    return {};
+  }
+
   std::unique_ptr<ConnectionContext> context_;
   std::unique_ptr<Connection> connection_;
   Loader loader_;
   const std::string tenant_;
   const TenantId tenant_id_;
   const Lease lease_{};
-  Tiers tiers_;
+  const objects::Access access_;
+  std::optional<Tiers> tiers_;  // once a content has been asked for
 };
 
 VersionContent content_of(FileId file, const PastVersion& version) {
@@ -205,13 +215,14 @@ Result<void> HistoryImpl::read(FileId file, const PastVersion& version, const Si
 }
 
 Result<void> HistoryImpl::read_chunks(FileId file, const PastVersion& version, const Sink& sink) {
+  TRY(open_tiers());
   const VersionContent content = content_of(file, version);
   const std::int64_t end =
       static_cast<std::int64_t>((version.size + kChunkBytes - 1) / kChunkBytes);
   Buffer piece;
   for (std::int64_t first = 0; first < end; first += kChunksAtOnce) {
     const ChunkRange range{first, std::min(first + kChunksAtOnce, end)};
-    TRY_ASSIGN(const auto chunks, chunks_of(tiers_, loader_, content, range));
+    TRY_ASSIGN(const auto chunks, chunks_of(*tiers_, loader_, content, range));
     for (std::size_t i = 0; i < chunks.size(); i++) {
       const std::uint64_t offset = (static_cast<std::uint64_t>(first) + i) * kChunkBytes;
       piece.assign(std::min(kChunkBytes, version.size - offset), 0);
@@ -227,7 +238,8 @@ Result<void> HistoryImpl::read_chunks(FileId file, const PastVersion& version, c
 }  // namespace
 
 Result<std::unique_ptr<History>> History::open(const std::string& conninfo,
-                                               const std::string& tenant) {
+                                               const std::string& tenant,
+                                               const objects::Access& access) {
   auto context = std::make_unique<ConnectionContext>();
   context->conninfo = conninfo;
   TRY_ASSIGN(auto connection, open_first_session(*context));
@@ -236,10 +248,8 @@ Result<std::unique_ptr<History>> History::open(const std::string& conninfo,
   if (found->rows() == 0)
     return fail(ENOENT, "there is no tenant '" + tenant + "' in the database");
   const TenantId id{found->row(0).uuid(0)};
-  // Without them there is still all the rest.
-  auto objects = open_noted_objects(*connection, id).value_or(nullptr);
-  return std::make_unique<HistoryImpl>(std::move(context), std::move(connection),
-                                       std::move(objects), tenant, id);
+  return std::make_unique<HistoryImpl>(std::move(context), std::move(connection), access, tenant,
+                                       id);
 }
 
 }  // namespace tusk::store

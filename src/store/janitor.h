@@ -21,7 +21,7 @@ class Janitor {
     std::chrono::seconds object_grace;
   };
   // `objects` null: the tree has none.
-  Janitor(ConnectionContext& context, TenantId tenant, objects::Objects* objects, Plan plan);
+  Janitor(ConnectionContext& context, TenantId tenant, objects::StoredObjects* objects, Plan plan);
 
  private:
   void run(const std::stop_token& stop);
@@ -32,7 +32,7 @@ class Janitor {
 
   ConnectionContext& context_;
   const TenantId tenant_;
-  objects::Objects* const objects_;
+  objects::StoredObjects* const objects_;
   const Plan plan_;
   std::mutex mutex_;  // for the pauses alone
   std::condition_variable_any stopped_;

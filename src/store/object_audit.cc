@@ -29,7 +29,7 @@ Result<Sums> sums_of(Connection& connection, Uuid id, std::int64_t first) {
 
 }  // namespace
 
-Result<ObjectAudit> ObjectAudit::begin(std::unique_ptr<objects::Objects> objects) {
+Result<ObjectAudit> ObjectAudit::begin(std::unique_ptr<objects::StoredObjects> objects) {
   ObjectAudit audit;
   TRY(objects->list(
       [&audit](const objects::Listed& each) { audit.listed_[each.id] = each.bytes; }));
@@ -58,11 +58,8 @@ Result<std::vector<ObjectAudit::Stored>> ObjectAudit::stored(Connection& connect
 }
 
 Result<bool> ObjectAudit::is_there(Uuid id) {
-  std::uint8_t byte = 0;
-  const auto read = objects_->read(id, 0, {&byte, 1});
-  if (read) return true;
-  if (read.error().code == ENOENT) return false;
-  return std::unexpected(read.error());
+  TRY_ASSIGN(const auto size, objects_->size(id));
+  return size.has_value();
 }
 
 Result<void> ObjectAudit::find_missing(const std::vector<Stored>& stored,
@@ -70,7 +67,7 @@ Result<void> ObjectAudit::find_missing(const std::vector<Stored>& stored,
   for (const Stored& each : stored) {
     const auto found = listed_.find(each.id);
     if (found != listed_.end()) {
-      if (found->second < each.size) tell(finding("object_cut_short", each.id), true);
+      if (found->second < objects_->stored_bytes(each.size)) tell(finding("object_cut_short", each.id), true);
       continue;
     }
     TRY_ASSIGN(const bool there, is_there(each.id));
@@ -108,15 +105,21 @@ Result<void> ObjectAudit::compare(Connection& connection, TenantId tenant, bool 
 }
 
 Result<std::int64_t> ObjectAudit::scrub(Connection& connection, TenantId tenant,
-                                        const FsckWatcher& watcher, std::int64_t before) {
+                                        objects::Objects& contents, const FsckWatcher& watcher,
+                                        std::int64_t before) {
   TRY_ASSIGN(const std::vector<Stored> rows, stored(connection, tenant));
   std::int64_t bytes = before;
   Buffer piece(kChunksAtOnce * kChunkBytes);
   for (const Stored& each : rows) {
     bool sound = true;
     for (std::uint64_t at = 0; at < each.size && sound; at += piece.size()) {
-      const auto read = objects_->read(each.id, at, piece);
-      if (!read) break;  // told of as missing
+      const auto read = contents.read(each.id, at, piece);
+      if (!read && read.error().code == ENOENT) break;  // told of as missing
+      if (!read && read.error().code == EIO) {
+        sound = false;
+        break;
+      }
+      if (!read) return std::unexpected(read.error());
       const auto first = static_cast<std::int64_t>(at / kChunkBytes);
       TRY_ASSIGN(const Sums sums, sums_of(connection, each.id, first));
       const std::size_t have = std::min<std::size_t>(*read, each.size - at);

@@ -14,14 +14,14 @@ namespace tusk::store {
 // came or went meanwhile is looked at again.
 class ObjectAudit {
  public:
-  static Result<ObjectAudit> begin(std::unique_ptr<objects::Objects> objects);
+  static Result<ObjectAudit> begin(std::unique_ptr<objects::StoredObjects> objects);
 
   // In the open transaction. Objects that no row knows are removed with `repair`.
   Result<void> compare(Connection& connection, TenantId tenant, bool repair,
                        const std::function<void(const Finding&, bool is_left)>& tell);
   // Reads every stored object; the bytes that were read.
-  Result<std::int64_t> scrub(Connection& connection, TenantId tenant, const FsckWatcher& watcher,
-                             std::int64_t before);
+  Result<std::int64_t> scrub(Connection& connection, TenantId tenant, objects::Objects& contents,
+                             const FsckWatcher& watcher, std::int64_t before);
 
  private:
   struct Stored {
@@ -34,7 +34,7 @@ class ObjectAudit {
                             const std::function<void(const Finding&, bool)>& tell);
   Finding finding(const char* check, Uuid id, const std::string& remedy = {}) const;
 
-  std::unique_ptr<objects::Objects> objects_;
+  std::unique_ptr<objects::StoredObjects> objects_;
   std::unordered_map<Uuid, std::uint64_t> listed_;
 };
 

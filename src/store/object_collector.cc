@@ -14,7 +14,7 @@ Result<PgResult> run(Connection& connection, std::string_view statement,
 }
 
 // Those of one batch; 0: no more.
-Result<std::int64_t> collect_batch(Connection& connection, objects::Objects& objects,
+Result<std::int64_t> collect_batch(Connection& connection, objects::StoredObjects& objects,
                                    const Params& wanted, const std::function<bool()>& go_on) {
   TRY_ASSIGN(const PgResult found, run(connection, "drop_objects", wanted));
   BinaryArray gone(ElementType::uuid);
@@ -36,7 +36,7 @@ Result<std::int64_t> collect_batch(Connection& connection, objects::Objects& obj
   return count;
 }
 
-Result<std::int64_t> collect_all(Connection& connection, objects::Objects& objects,
+Result<std::int64_t> collect_all(Connection& connection, objects::StoredObjects& objects,
                                  TenantId tenant, std::chrono::seconds grace,
                                  const std::function<bool()>& go_on) {
   const Params wanted = Params().add(tenant).add(std::int64_t{grace.count()});
@@ -51,7 +51,7 @@ Result<std::int64_t> collect_all(Connection& connection, objects::Objects& objec
 
 }  // namespace
 
-Result<std::int64_t> collect_objects(Connection& connection, objects::Objects& objects,
+Result<std::int64_t> collect_objects(Connection& connection, objects::StoredObjects& objects,
                                      TenantId tenant, std::chrono::seconds grace,
                                      const std::function<bool()>& go_on) {
   TRY_ASSIGN(const PgResult locked, run(connection, "try_lock_objects"));

@@ -29,6 +29,13 @@ Result<void> note_place(Connection& connection, TenantId tenant, const std::stri
   return {};
 }
 
+std::optional<objects::Options> options_of(const Noted& noted, TenantId tenant,
+                                           const objects::Access& access) {
+  std::string location = objects::location_in(noted.place, tenant);
+  if (location.empty()) return std::nullopt;
+  return objects::Options{.location = std::move(location), .tree = tenant, .access = access};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<objects::Objects>> open_objects(Connection& connection,
@@ -52,13 +59,20 @@ Result<std::unique_ptr<objects::Objects>> open_objects(Connection& connection,
 }
 
 Result<std::unique_ptr<objects::Objects>> open_noted_objects(Connection& connection,
-                                                             TenantId tenant) {
+                                                             TenantId tenant,
+                                                             const objects::Access& access) {
   TRY_ASSIGN(const Noted noted, noted_place(connection, tenant));
-  objects::Options options;
-  options.location = objects::location_in(noted.place, tenant);
-  options.tree = tenant;
-  if (options.location.empty()) return nullptr;
-  return objects::open(options, !noted.has_objects);
+  const auto options = options_of(noted, tenant, access);
+  if (!options) return nullptr;
+  return objects::open(*options, !noted.has_objects);
+}
+
+Result<std::unique_ptr<objects::StoredObjects>> open_stored_objects(Connection& connection,
+                                                                    TenantId tenant) {
+  TRY_ASSIGN(const Noted noted, noted_place(connection, tenant));
+  const auto options = options_of(noted, tenant, {});
+  if (!options) return nullptr;
+  return objects::open_stored(*options, !noted.has_objects);
 }
 
 }  // namespace tusk::store

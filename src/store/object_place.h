@@ -16,6 +16,10 @@ Result<std::unique_ptr<objects::Objects>> open_objects(Connection& connection,
 
 // For those who work beside a mount. Null: the tree has none.
 Result<std::unique_ptr<objects::Objects>> open_noted_objects(Connection& connection,
-                                                             TenantId tenant);
+                                                             TenantId tenant,
+                                                             const objects::Access& access);
+// Needs no key.
+Result<std::unique_ptr<objects::StoredObjects>> open_stored_objects(Connection& connection,
+                                                                    TenantId tenant);
 
 }  // namespace tusk::store

@@ -16,6 +16,10 @@ constexpr std::int64_t kChunksAtOnce = 16;
 
 static_assert(kChunkBytes == objects::kBlockBytes);
 
+std::uint64_t offset_of(std::int64_t chunk) {
+  return static_cast<std::uint64_t>(chunk) * kChunkBytes;
+}
+
 std::int64_t chunks_in(std::uint64_t size) {
   return static_cast<std::int64_t>((size + kChunkBytes - 1) / kChunkBytes);
 }
@@ -75,11 +79,11 @@ struct Tiers::Writing {
   // Whole chunks, since what is short ends with zeros.
   Result<void> put(std::int64_t chunk, ByteSpan data) {
     if (data.size() == kChunkBytes) {
-      TRY(upload->write(chunk, data));
+      TRY(upload->write(offset_of(chunk), data));
     } else {
       Buffer whole = zero_chunk();
       std::memcpy(whole.data(), data.data(), data.size());
-      TRY(upload->write(chunk, whole));
+      TRY(upload->write(offset_of(chunk), whole));
     }
     const auto at = static_cast<std::size_t>(chunk);
     const std::lock_guard lock(mutex);
@@ -242,8 +246,7 @@ void Tiers::settle(const Group& group) {
 Result<std::vector<Chunk>> Tiers::read_object(Uuid object, ChunkRange range, Loader& loader) {
   TRY(require_objects());
   Buffer bytes(static_cast<std::size_t>(range.last - range.first) * kChunkBytes);
-  const std::uint64_t at = static_cast<std::uint64_t>(range.first) * kChunkBytes;
-  const auto read = objects_->read(object, at, bytes);
+  const auto read = objects_->read(object, offset_of(range.first), bytes);
   if (!read) {
     log::error("object {}: {}", objects_->url(object), read.error().what);
     // A file that is there must not look as if it were not.
@@ -289,7 +292,7 @@ Result<std::vector<Chunk>> Tiers::read(const ChunkQuery& query, Loader& loader) 
     Writing* layer = layer_of(rest.first);
     if (layer) {
       auto data = std::make_shared<Buffer>(kChunkBytes);
-      TRY(layer->upload->read(rest.first, *data));
+      TRY(layer->upload->read(offset_of(rest.first), *data));
       chunks.push_back({rest.first++, std::move(data)});
       continue;
     }

@@ -18,10 +18,12 @@
 
 namespace tusk::objects {
 
-// Objects are written in blocks of this size, as content is in chunks.
+// Whole blocks of this size, at a multiple of it, are the cheapest to write, and to read when
+// objects are encrypted.
 inline constexpr std::uint64_t kBlockBytes = 64 * 1024;
 
-// An object that begins as a copy of another one.
+// An object that begins as a copy of another one, which must stay until finish(): it may be copied
+// only then.
 struct Base {
   Uuid id;
   std::uint64_t size = 0;
@@ -32,14 +34,13 @@ struct Base {
 class Upload {
  public:
   virtual ~Upload() = default;
-  // Whole blocks from `block` on, of which only the object's last one may be short. In any order; a
-  // later write of a block takes the place of the former.
-  virtual Result<void> write(std::int64_t block, ByteSpan bytes) = 0;
-  // Bytes from the start of `block` on, as written or as the base has them; zeros where neither is.
-  virtual Result<void> read(std::int64_t block, std::span<std::uint8_t> into) = 0;
-  // The object has exactly `size` bytes, and is safe from a power failure when this returns. Blocks
-  // neither written nor of the base are zeros. May be called again after ENOSPC; after a disk that
-  // failed it goes on failing, as nobody knows what is there.
+  // Any bytes at any offset, in any order; a later write takes the place of a former.
+  virtual Result<void> write(std::uint64_t offset, ByteSpan bytes) = 0;
+  // As written or as the base has them; zeros where neither is.
+  virtual Result<void> read(std::uint64_t offset, std::span<std::uint8_t> into) = 0;
+  // The object has exactly `size` bytes, and is safe from a power failure when this returns. What
+  // is neither written nor of the base is zeros. May be called again after an error; after a disk
+  // that failed it goes on failing, as nobody knows what is there.
   virtual Result<void> finish(std::uint64_t size) = 0;
 };
 
@@ -49,13 +50,14 @@ struct Listed {
   WallTime changed{};
 };
 
-// Any thread. Errors: ENOENT (no such object), ENOSPC, EACCES, EIO.
-class Objects {
+// Objects as they are stored, whether encrypted or not: for those who count, copy and remove them.
+// Any thread. Errors: ENOENT (no such object), ENOSPC, EACCES, EIO (with the object's url in
+// `what`), ETIMEDOUT (a server that does not answer; may be tried again).
+class StoredObjects {
  public:
-  virtual ~Objects() = default;
-  virtual Result<std::unique_ptr<Upload>> create(Uuid id, std::optional<Base> base) = 0;
-  // Answers how many bytes there were: fewer than asked for at the object's end.
-  virtual Result<std::size_t> read(Uuid id, std::uint64_t offset, std::span<std::uint8_t> into) = 0;
+  virtual ~StoredObjects() = default;
+  // Empty: it is not there.
+  virtual Result<std::optional<std::uint64_t>> size(Uuid id) = 0;
   // Of what is not there: fine.
   virtual Result<void> remove(Uuid id) = 0;
   // Every object, finished or given up, in no order.
@@ -66,19 +68,46 @@ class Objects {
   // already.
   virtual Result<void> restore_from(Uuid id, const std::filesystem::path&) = 0;
   virtual std::string url(Uuid id) const = 0;
+  // What the place says of how its objects are stored; copies of them go where the same is said.
+  virtual const std::string& mark() const = 0;
+  // As an object with so much content has them.
+  std::uint64_t stored_bytes(std::uint64_t content) const;
+};
+
+// Their contents as well.
+class Objects : public StoredObjects {
+ public:
+  virtual Result<std::unique_ptr<Upload>> create(Uuid id, std::optional<Base> base) = 0;
+  // Answers how many bytes there were: fewer than asked for at the object's end.
+  virtual Result<std::size_t> read(Uuid id, std::uint64_t offset, std::span<std::uint8_t> into) = 0;
+};
+
+// What else it takes to get at objects, wherever they are.
+struct Access {
+  std::string keyfile = {};  // objects are encrypted with the key in it; empty: they are not
+  // Of S3: pieces that were read lately, and what is on its way up. Empty: tuskfs in the user's
+  // folder for caches.
+  std::string cache_folder = {};
+  std::uint64_t cache_bytes = 1 << 30;
 };
 
 struct Options {
-  std::string location = {};  // an absolute folder
-  TenantId tree = {};         // has a folder of its own there
+  std::string location = {};  // an absolute folder, or s3://bucket/prefix
+  TenantId tree = {};         // has a folder (or prefix) of its own there
+  Access access = {};
 };
 
 // Every tree leaves a mark at its place, so that a disk that is not mounted is not taken for an
 // empty one. `fresh`: the tree has no objects yet, and the mark may be made. Without it and without
 // the mark: ENOENT.
 Result<std::unique_ptr<Objects>> open(const Options&, bool fresh);
+// Needs no key.
+Result<std::unique_ptr<StoredObjects>> open_stored(const Options&, bool fresh);
+// For copies of `source`'s objects: made, if it is not there, with the same mark. EINVAL: it holds
+// objects that are stored in another way.
+Result<std::unique_ptr<StoredObjects>> open_copies(const Options&, const StoredObjects& source);
 
-// file:///folder/TREE, as urls of the tree's objects begin.
+// file:///folder/TREE or s3://bucket/prefix/TREE, as urls of the tree's objects begin.
 std::string place_of(const Options&);
 // The location within a place; empty when it is none of that tree.
 std::string location_in(const std::string& place, TenantId tree);

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "tuskfs/base/result.h"
+#include "tuskfs/objects/objects.h"
 
 namespace tusk::store {
 
@@ -56,7 +57,8 @@ Result<void> restore_backup(const Backup& backup, const std::string& conninfo,
 
 // Compares the checksums, restores into a cluster of its own, checks and scrubs that and compares
 // the counts.
-Result<void> verify_backup(const Backup& backup);
+// `access`: to read large files that are encrypted.
+Result<void> verify_backup(const Backup& backup, const objects::Access& access);
 
 // Removes all but the `keep` newest, and what killed backups left; the names of the former.
 Result<std::vector<std::string>> prune_backups(const std::string& folder, int keep);

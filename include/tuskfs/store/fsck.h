@@ -6,6 +6,7 @@
 #include <string>
 
 #include "tuskfs/base/result.h"
+#include "tuskfs/objects/objects.h"
 
 namespace tusk::store {
 
@@ -14,6 +15,7 @@ struct FsckOptions {
   std::string tenant;    // empty: every tree, and rows that belong to none
   bool repair = false;  // takes the trees as a mount does; else it reads, beside a mount if need be
   bool scrub = false;   // reads every content and verifies its checksum
+  objects::Access objects = {};  // with `scrub`: to read their contents
 };
 
 struct Finding {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tuskfs/base/result.h"
+#include "tuskfs/objects/objects.h"
 #include "tuskfs/store/rows.h"
 
 namespace tusk::store {
@@ -64,9 +65,10 @@ struct Space {
 // Paths are absolute within the tree.
 class History {
  public:
-  // ENOENT: no such tree. Fails as migrate does on a database it cannot work with.
+  // `objects`: to read large files. ENOENT: no such tree. Fails as migrate does on a database it cannot work with.
   static Result<std::unique_ptr<History>> open(const std::string& conninfo,
-                                               const std::string& tenant);
+                                               const std::string& tenant,
+                                               const objects::Access& objects = {});
   virtual ~History() = default;
 
   // What the path named at that moment.
