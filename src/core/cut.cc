@@ -242,9 +242,15 @@ class GroupBuilder {
 
 }  // namespace
 
-void give_up(Core& core, Node& node) {
+void give_up(Core& core, Node& node, const Counted& before) {
   node.damaged = true;
   uncount(core, node);
+  if (before.counted) {
+    node.counted = true;
+    node.stored_size = before.bytes;
+    (node.is_folder ? core.usage.folders : core.usage.files)++;
+    core.usage.bytes += static_cast<std::int64_t>(before.bytes);
+  }
   core.txg.mark(*core.root, kDirtyRow);  // a group that has the right counters
   // What the kernel keeps of it would go on to look well.
   const Node* parent = core.table.find(node.first.folder.uuid);
@@ -253,8 +259,15 @@ void give_up(Core& core, Node& node) {
 
 Cut cut_group(Core& core, const std::vector<Node*>& nodes, GroupNo number, bool durable) {
   GroupBuilder builder(core, number, durable);
-  for (Node* node : nodes) builder.add(*node);
-  return builder.finish();
+  std::vector<Counted> before;
+  before.reserve(nodes.size());
+  for (Node* node : nodes) {
+    before.push_back(Counted::of(*node));
+    builder.add(*node);
+  }
+  Cut cut = builder.finish();
+  cut.before = std::move(before);
+  return cut;
 }
 
 }  // namespace tusk::core

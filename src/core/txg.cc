@@ -116,6 +116,7 @@ void Txg::cut_if_due() {
   Cut cut = cut_group(core_, in_flight_nodes_, open_number_, std::exchange(durable_wanted_, false));
   in_flight_ = std::move(cut.group);
   in_flight_charges_ = std::move(cut.charges);
+  in_flight_before_ = std::move(cut.before);
   open_number_ = next(open_number_);
   failures_ = 0;
   send();
@@ -142,7 +143,11 @@ void Txg::on_committed(const store::CommitResult& result) {
   in_flight_charges_.clear();
   for (const store::Refusal& refusal : result.refused) {
     Node* node = core_.table.find(refusal.owner);
-    if (node && !node->gone) give_up(core_, *node);
+    if (!node || node->gone) continue;
+    const auto at = std::ranges::find(in_flight_nodes_, node) - in_flight_nodes_.begin();
+    const auto index = static_cast<std::size_t>(at);
+    give_up(core_, *node,
+            index < in_flight_before_.size() ? in_flight_before_[index] : Counted::of(*node));
   }
   for (Node* node : std::exchange(in_flight_nodes_, {})) {
     if (node->dirty == 0) core_.release_if_unused(*node);

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "core/cut.h"
 #include "core/node.h"
 #include "core/parking.h"
 #include "tuskfs/store/group.h"
@@ -81,6 +82,7 @@ class Txg {
 
   std::shared_ptr<const store::Group> in_flight_;
   std::vector<Node*> in_flight_nodes_;
+  std::vector<Counted> in_flight_before_;  // of each of these
   std::vector<std::shared_ptr<DirtyCharge>> in_flight_charges_;
   int failures_ = 0;
 

@@ -1,7 +1,9 @@
 #include <sys/eventfd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "attach.h"
@@ -198,10 +200,12 @@ class PostgresStoreImpl final : public PostgresStore, private PastStore {
 
   // What goes outside of the database is there before the rows say so.
   CommitResult commit_tiers(const std::shared_ptr<const Group>& group, Loader& loader) {
-    auto rows = tiers_.write(group, loader);
-    if (!rows) return {CommitState::retry, std::move(rows).error()};
-    CommitResult result = committer_.commit(*rows);
-    if (result.state == CommitState::committed) tiers_.settle(**rows);
+    auto written = tiers_.write(group, loader);
+    if (!written) return {CommitState::retry, std::move(written).error()};
+    CommitResult result = committer_.commit(written->rows);
+    if (result.state != CommitState::committed) return result;
+    tiers_.settle(*written->rows);
+    std::ranges::move(written->refused, std::back_inserter(result.refused));
     return result;
   }
 

@@ -128,6 +128,13 @@ class Salvage {
 
 }  // namespace
 
+void drop_owner(Group& group, Uuid owner) {
+  const Group unused;
+  for_each_list(unused, group, [&](const auto&, auto& rows) {
+    std::erase_if(rows, [&](const auto& row) { return owner_of(row) == owner; });
+  });
+}
+
 PgExpected<std::vector<Refusal>> write_accepted_rows(Connection& connection, const Group& group,
                                                      const Lease& lease, MimeTypes& mime) {
   return Salvage(connection, group, lease, mime).run();

@@ -7,12 +7,14 @@
 #include <cstring>
 
 #include "codec.h"
+#include "salvage.h"
 #include "tuskfs/base/log.h"
 
 namespace tusk::store {
 namespace {
 
 constexpr std::int64_t kChunksAtOnce = 16;
+constexpr int kMostFailures = 3;
 
 static_assert(kChunkBytes == objects::kBlockBytes);
 
@@ -217,23 +219,43 @@ void Tiers::abandon(Uuid object) {
     log::warning("{}", removed.error().what);
 }
 
-Result<std::shared_ptr<const Group>> Tiers::write(std::shared_ptr<const Group> group,
-                                                  Loader& loader) {
+// One file whose object cannot be written must not hold up all others for ever. What passes by
+// itself, or when someone makes room, is waited for.
+Result<bool> Tiers::apply_or_refuse(const ObjectWrite& write, Written& written, Loader& loader) {
+  auto applied = apply(write, loader);
+  if (applied) {
+    failures_.erase(write.object);
+    return true;
+  }
+  const int code = applied.error().code;
+  const bool is_final = code == EIO || code == EFBIG;
+  if (!is_final || ++failures_[write.object] < kMostFailures)
+    return std::unexpected(std::move(applied).error());
+  failures_.erase(write.object);
+  log::error("{} is not stored: {}", write.file.uuid.text(), applied.error().what);
+  written.refused.push_back({write.file.uuid, applied.error().what});
+  return false;
+}
+
+Result<Tiers::Written> Tiers::write(std::shared_ptr<const Group> group, Loader& loader) {
   if (group->object_writes.empty() && group->object_fetches.empty() &&
       group->objects_abandoned.empty())
-    return group;
+    return Written{std::move(group)};
   TRY(require_objects());
   for (const Uuid& object : group->objects_abandoned) abandon(object);
   auto rows = std::make_shared<Group>(*group);
   rows->object_writes.clear();
+  Written written;
   for (const ObjectWrite& write : group->object_writes) {
-    TRY(apply(write, loader));
-    if (!write.finish) continue;
+    TRY_ASSIGN(const bool is_there, apply_or_refuse(write, written, loader));
+    if (!is_there || !write.finish) continue;
     rows->object_writes.push_back(
         {write.object, write.file, {}, {}, write.finish, packed(find(write.object)->sums)});
   }
   for (const ObjectFetch& each : group->object_fetches) TRY(fetch(each, *rows, loader));
-  return rows;
+  for (const Refusal& refusal : written.refused) drop_owner(*rows, refusal.owner);
+  written.rows = std::move(rows);
+  return written;
 }
 
 void Tiers::settle(const Group& group) {

@@ -17,6 +17,7 @@
 #include "object_sums.h"
 #include "tuskfs/objects/objects.h"
 #include "tuskfs/store/group.h"
+#include "tuskfs/store/store.h"
 
 namespace tusk::store {
 
@@ -27,8 +28,13 @@ class Tiers {
   ~Tiers();
 
   // On the committing thread. Writes what the group has for objects and finishes those that it
-  // ends; answers the group as rows alone. After an error it may be called again.
-  Result<std::shared_ptr<const Group>> write(std::shared_ptr<const Group> group, Loader& loader);
+  // ends; answers the group as rows alone, without those of files whose object fails for good.
+  // After an error it may be called again.
+  struct Written {
+    std::shared_ptr<const Group> rows;
+    std::vector<Refusal> refused = {};
+  };
+  Result<Written> write(std::shared_ptr<const Group> group, Loader& loader);
   // The group has committed: its objects are like any other from now on.
   void settle(const Group& group);
 
@@ -47,11 +53,13 @@ class Tiers {
   Result<void> finish(Writing& writing, const ObjectWrite& write, Loader& loader);
   Result<void> fetch(const ObjectFetch& fetch, Group& into, Loader& loader);
   Result<std::vector<Chunk>> read_object(Uuid object, ChunkRange range, Loader& loader);
+  Result<bool> apply_or_refuse(const ObjectWrite& write, Written& written, Loader& loader);
   void abandon(Uuid object);
 
   const std::unique_ptr<objects::Objects> objects_;
   const Lease& lease_;
   SumsCache sums_;
+  std::unordered_map<Uuid, int> failures_;  // in a row; the committing thread's
   std::mutex mutex_;
   std::unordered_map<Uuid, WritingPtr> writings_;  // guarded by mutex_
 };

@@ -155,10 +155,13 @@ TEST_F(ObjectStepsTest, of_a_failing_disk_is_no_success) {
     EXPECT_EQ(errno, EIO);
     EXPECT_EQ(::fsync(fd.get()), -1) << "a second time the kernel knows of no error";
   }
+  put(at("other"), "not held up");
+  EXPECT_EQ(::fsync(open_file(at("other"), O_RDONLY).get()), 0);
   EXPECT_NE(mount_->log().find("cannot be made durable"), std::string::npos);
   mount_->kill9();
   mount_->mount();
   EXPECT_EQ(get(at("old")), "committed");
+  EXPECT_EQ(get(at("other")), "not held up");
   EXPECT_TRUE(!present(at("file")) || get(at("file")).empty());
   expect_whole({"a failing disk", "", 0});
   tolerated_ = {"is not committed", "cannot be", "operations waited"};
