@@ -61,9 +61,10 @@ Result<std::unique_ptr<StoredObjects>> open_copies(const Options& options,
   if (place->mark() == source.mark()) return place;
   TRY_ASSIGN(const bool empty, is_empty(*place));
   if (!empty) {
-    return fail(EINVAL,
-                fmt::format("{} holds objects that are encrypted in another way", place_of(options)),
-                "choose another place");
+    return fail(
+        EINVAL,
+        fmt::format("{} holds objects that are encrypted in another way", place_of(options)),
+        "choose another place");
   }
   TRY(place->change_mark(source.mark()));
   return place;

@@ -29,7 +29,8 @@ std::int64_t chunks_in(std::uint64_t size) {
 std::vector<bool> marked(const std::vector<ChunkRange>& ranges, std::int64_t end) {
   std::vector<bool> marks(static_cast<std::size_t>(end));
   for (const ChunkRange& range : ranges) {
-    for (std::int64_t n = std::max<std::int64_t>(range.first, 0); n < std::min(range.last, end); n++)
+    for (std::int64_t n = std::max<std::int64_t>(range.first, 0); n < std::min(range.last, end);
+         n++)
       marks[static_cast<std::size_t>(n)] = true;
   }
   return marks;
@@ -106,7 +107,8 @@ Tiers::~Tiers() = default;
 
 Result<void> Tiers::require_objects() const {
   if (objects_) return {};
-  return fail(EIO, "the content is in an object outside of the database, and these are out of reach");
+  return fail(EIO,
+              "the content is in an object outside of the database, and these are out of reach");
 }
 
 Tiers::WritingPtr Tiers::find(Uuid object) {
@@ -169,8 +171,7 @@ Result<void> Tiers::finish(Writing& writing, const ObjectWrite& write, Loader& l
       return !writing.has(n) && !is_hole(n) && of_base(n);
     };
     const auto take_rows = [&](ChunkRange run) -> Result<void> {
-      TRY_ASSIGN(const auto rows,
-                 loader.chunks({writing.file, run, writing.base.version, {}, {}}));
+      TRY_ASSIGN(const auto rows, loader.chunks({writing.file, run, writing.base.version, {}, {}}));
       for (const Chunk& row : rows) TRY(writing.put(row.number, *row.data));
       return {};
     };

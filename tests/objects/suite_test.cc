@@ -288,6 +288,43 @@ TEST_P(ObjectsSuite, save_as_makes_a_file_of_the_stored_bytes) {
   EXPECT_EQ(read_file(file), saved);
 }
 
+TEST_P(ObjectsSuite, copies_of_stored_objects_are_as_good_as_they) {
+  const Uuid id = new_id();
+  const Buffer content = pattern((9 << 20) + 5, 13);
+  put(*at_, id, content);
+  EXPECT_EQ(must(at_->size(id)), at_->stored_bytes(content.size()));
+  EXPECT_EQ(must(at_->size(new_id())), std::nullopt);
+  const auto file = place_.folder() / "saved";
+  {
+    // The key is not needed for it.
+    auto keyless = place_.options();
+    keyless.access.keyfile.clear();
+    const auto stored = must(objects::open_stored(keyless, false));
+    must(stored->save_as(id, file));
+    keyless.location = place_.folder() / "copies";
+    const auto copies = must(objects::open_copies(keyless, *stored));
+    must(copies->restore_from(id, file));
+    must(copies->restore_from(id, file));
+  }
+  auto other = place_.options();
+  other.location = place_.folder() / "copies";
+  const auto copies = must(objects::open(other, false));
+  EXPECT_TRUE(get(*copies, id, 0, content.size()) == content);
+  must(at_->remove(id));
+  must(at_->restore_from(id, file));
+  EXPECT_TRUE(get(*at_, id, 0, content.size()) == content);
+}
+
+TEST_P(ObjectsSuite, copies_do_not_go_where_objects_are_stored_in_another_way) {
+  put(*at_, new_id(), pattern(100, 1));
+  ObjectsPlace other({.s3 = GetParam().s3, .encrypted = !GetParam().encrypted});
+  auto stored = must(objects::open_stored(place_.options(), false));
+  put(*other.open(), new_id(), pattern(100, 1));
+  const auto refused = objects::open_copies(other.options(), *stored);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, EINVAL);
+}
+
 TEST_P(ObjectsSuite, a_place_without_its_mark_is_not_taken_for_empty) {
   objects::Options other = place_.options();
   other.tree = TenantId{new_id()};

@@ -231,11 +231,12 @@ Result<std::unique_ptr<Place>> open_s3(const Options& options, const Opening& op
   TRY_ASSIGN(Credentials credentials, find_credentials());
   std::string folder = options.access.cache_folder;
   if (folder.empty()) folder = default_cache_folder();
-  auto objects = std::make_unique<S3Objects>(S3Objects::Parts{.place = std::move(place),
-                                                              .credentials = std::move(credentials),
-                                                              .patience = patience,
-                                                              .folder = std::move(folder),
-                                                              .cache_bytes = options.access.cache_bytes});
+  auto objects =
+      std::make_unique<S3Objects>(S3Objects::Parts{.place = std::move(place),
+                                                   .credentials = std::move(credentials),
+                                                   .patience = patience,
+                                                   .folder = std::move(folder),
+                                                   .cache_bytes = options.access.cache_bytes});
   TRY(objects->open(opening));
   return objects;
 }
