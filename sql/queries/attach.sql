@@ -152,22 +152,21 @@ select m.files, m.folders, m.bytes
 from tusk.mounts m
 where m.tenant_id = $1::uuid
 
--- name: policy
--- Attach: one row.
-select
-  p.versions, p.version_age_ns / 1000000000, p.version_interval_ns / 1000000000,
-  p.trash_ns / 1000000000,
-  coalesce((t.policy->>'inline_below')::int8, 1048576),
-  coalesce((t.policy->>'external_above')::int8, 10485760),
-  coalesce((select max(s.taken_at_ns) from tusk.snapshots s where s.tenant_id = t.id), 0)
-from tusk.tenants t
-cross join lateral tusk.policy(t.id) p
-where t.id = $1::uuid
+-- name: last_snapshot
+-- Attach: one row; 0: there is none.
+select coalesce(max(s.taken_at_ns), 0)
+from tusk.snapshots s
+where s.tenant_id = $1::uuid
 
 -- name: root_folder
--- Attach: one row.
+-- Attach: one row, with what the tree sets of its policy.
 select
   d.id, d.parent_id, d.name, d.mode, d.uid, d.gid, d.nlink, d.atime_ns, d.mtime_ns, d.ctime_ns,
-  d.has_xattrs
+  d.has_xattrs,
+  (select string_agg(s.key || '=' || s.value, ' ')
+   from tusk.tenants t
+   cross join lateral jsonb_each_text(t.policy) s
+   where t.id = d.tenant_id
+     and s.value ~ '^[0-9]{1,15}$')
 from tusk.folders d
 where d.id = $1::uuid

@@ -230,7 +230,17 @@ where x.owner_id = g.owner_id
   and x.name = g.name
 
 -- name: drop_chunks
-select tusk.drop_chunks($1::uuid[], $2::int8[], $3::int8[], $4::int8[], $5::int8[])
+-- What a past version may need stays: it goes with the last of these (tusk.sweep_chunks).
+select tusk.drop_chunks(
+  array_agg(d.file_id),
+  array_agg(d.first_no),
+  array_agg(d.last_no),
+  array_agg(greatest(
+    d.from_version,
+    (select max(v.version) + 1 from tusk.file_versions v where v.file_id = d.file_id))),
+  array_agg(d.below_version))
+from unnest($1::uuid[], $2::int8[], $3::int8[], $4::int8[], $5::int8[])
+  as d(file_id, first_no, last_no, from_version, below_version)
 
 -- name: clear_chunks
 select tusk.clear_chunks($1::uuid[], $2::int8[], $3::int8[])
@@ -254,9 +264,12 @@ where s.file_id = g.file_id
   and s.version = g.version
 
 -- name: set_policy
--- Times in seconds, sizes in bytes. Keys that are not ours stay.
+-- What the root sets, all of it. Keys that are not ours stay.
 update tusk.tenants
-set policy = policy || jsonb_build_object(
-  'versions', $2::int8, 'version_age', $3::int8, 'version_interval', $4::int8, 'trash', $5::int8,
-  'inline_below', $6::int8, 'external_above', $7::int8)
+set policy = policy
+  - array['versions', 'version_age', 'version_interval', 'trash', 'inline_below', 'external_above']
+  || coalesce(
+    (select jsonb_object_agg(s.key, s.value)
+     from unnest($2::text[], $3::int8[]) as s(key, value)),
+    '{}')
 where id = $1::uuid

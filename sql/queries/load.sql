@@ -1,8 +1,8 @@
 -- name: load_folders
--- One page of the subfolders of a folder, by name.
+-- One page of the subfolders of a folder, by name, with what they set of their policy.
 select
   d.id, d.parent_id, d.name, d.mode, d.uid, d.gid, d.nlink, d.atime_ns, d.mtime_ns, d.ctime_ns,
-  d.has_xattrs
+  d.has_xattrs, case when d.has_xattrs then tusk.folder_settings(d.id) end
 from tusk.folders d
 where d.parent_id = $1::uuid
   and d.parent_id <> d.id

@@ -31,6 +31,13 @@ SnapshotAction snapshot_action(const std::string& word) {
   throw CLI::ValidationError("unknown action '" + word + "': create, list, remove or diff");
 }
 
+PolicyAction policy_action(const std::string& word) {
+  if (word == "show") return PolicyAction::show;
+  if (word == "set") return PolicyAction::set;
+  if (word == "unset") return PolicyAction::unset;
+  throw CLI::ValidationError("unknown action '" + word + "': show, set or unset");
+}
+
 }  // namespace
 
 // The verbs about what was take a path in a mounted tree, deleted ones included.
@@ -112,26 +119,29 @@ void add_clone(CLI::App& app, Parsed& parsed) {
 }
 
 void add_policy(CLI::App& app, Parsed& parsed) {
-  CLI::App* verb = add_verb(app, "policy", "show or set what the history of a tree keeps");
-  verb->formatter(std::make_shared<FixedUsage>("show|set PATH [KEY=VALUE ...]"));
+  CLI::App* verb = add_verb(app, "policy", "show or set what holds in a folder and below it");
+  verb->formatter(
+      std::make_shared<FixedUsage>("show PATH | set PATH KEY=VALUE ... | unset PATH KEY ..."));
   verb->footer(
-      "Keys: versions (of a file; 0: none), version_age, version_interval, trash (0: deleted is "
-      "gone), inline_below and external_above (sizes of what is kept in a file's row, and of what is "
-      "kept outside of the database).\nTimes are seconds, or 30m, 12h, 90d, 2w. Example: tuskfs policy set ~/tusk "
-      "versions=5 trash=7d");
-  verb->add_option("ACTION", parsed.words, "show or set, and a mounted tree")
+      "Keys: versions (kept of a file; 0: none), version_age, version_interval, trash (0: deleted "
+      "is gone),\ninline_below (at most 8M), external_above. Times are seconds, or 30m, 12h, 90d, "
+      "2w; sizes bytes, or 64K, 10M.\nA key that a folder does not set is inherited. Example: "
+      "tuskfs policy set ~/tusk/build versions=0 trash=0");
+  verb->add_option("ACTION", parsed.words, "show, set or unset, and a path in a mounted tree")
       ->required()
       ->type_name("");
   add_json(verb, parsed.policy.json);
   verb->callback([&parsed] {
     std::vector<std::string>& words = parsed.words;
-    if (words[0] != "show" && words[0] != "set")
-      throw CLI::ValidationError("unknown action '" + words[0] + "': show or set");
-    if (words.size() < 2) throw CLI::ValidationError("a mounted tree is missing");
+    parsed.policy.action = policy_action(words[0]);
+    if (words.size() < 2) throw CLI::ValidationError("a path in a mounted tree is missing");
     parsed.policy.path = words[1];
     parsed.policy.settings.assign(words.begin() + 2, words.end());
-    if (parsed.policy.settings.empty() != (words[0] == "show"))
-      throw CLI::ValidationError(words[0] == "set" ? "KEY=VALUE is missing" : "show takes no KEY");
+    const bool shows = parsed.policy.action == PolicyAction::show;
+    if (parsed.policy.settings.empty() != shows)
+      throw CLI::ValidationError(shows               ? "show takes no KEY"
+                                 : words[0] == "set" ? "KEY=VALUE is missing"
+                                                     : "KEY is missing");
     parsed.verb = [&parsed] { return policy(parsed.policy); };
   });
 }

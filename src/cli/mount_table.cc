@@ -84,4 +84,25 @@ Result<MountEntry> find_mount(const std::string& path) {
   return fail(EINVAL, fmt::format("{} is not a TuskFS mount", path), "see tuskfs status");
 }
 
+namespace {
+
+bool holds(const MountEntry& mount, const std::string& path) {
+  const std::string& target = mount.target;
+  if (target == "/") return true;
+  return path.starts_with(target) && (path.size() == target.size() || path[target.size()] == '/');
+}
+
+}  // namespace
+
+Result<MountEntry> mount_holding(const std::string& path) {
+  std::optional<MountEntry> deepest;
+  for (MountEntry& mount : mount_table()) {
+    if (!holds(mount, path)) continue;
+    if (!deepest || mount.target.size() >= deepest->target.size()) deepest = std::move(mount);
+  }
+  if (deepest && deepest->ours()) return *std::move(deepest);
+  return fail(EINVAL, fmt::format("{} is in no TuskFS mount", path),
+              "give a path below a mount point; tuskfs status lists them");
+}
+
 }  // namespace tusk::cli

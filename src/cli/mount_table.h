@@ -24,6 +24,8 @@ std::vector<MountEntry> mount_table(const std::string& file = "/proc/self/mounti
 std::optional<MountEntry> mount_at(const std::string& path);
 // A TuskFS mount named by a person: relative, through symbolic links. EINVAL when it is none.
 Result<MountEntry> find_mount(const std::string& path);
+// The TuskFS mount that holds a path given as settle_path returns it. EINVAL when it is in none.
+Result<MountEntry> mount_holding(const std::string& path);
 
 // Absolute, without symbolic links in the folders above; the last name is not looked at.
 std::string settle_path(const std::string& path);

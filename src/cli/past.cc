@@ -23,23 +23,6 @@ namespace fs = std::filesystem;
 
 constexpr auto kAnswerWithin = std::chrono::seconds(10);
 
-bool holds(const MountEntry& mount, const std::string& path) {
-  const std::string& target = mount.target;
-  if (target == "/") return true;
-  return path.starts_with(target) && (path.size() == target.size() || path[target.size()] == '/');
-}
-
-Result<MountEntry> mount_of(const std::string& path) {
-  std::optional<MountEntry> deepest;
-  for (MountEntry& mount : mount_table()) {
-    if (!holds(mount, path)) continue;
-    if (!deepest || mount.target.size() >= deepest->target.size()) deepest = std::move(mount);
-  }
-  if (deepest && deepest->ours()) return *std::move(deepest);
-  return fail(EINVAL, fmt::format("{} is in no TuskFS mount", path),
-              "give a path below a mount point; tuskfs status lists them");
-}
-
 WallTime now() {
   timespec t;
   ::clock_gettime(CLOCK_REALTIME, &t);
@@ -71,7 +54,7 @@ Result<Past> look_back(const PastRequest& request) {
   if (failed) return fail(failed.value(), fmt::format("cannot look for {}", request.path));
   std::string path = settled.string();
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
-  TRY_ASSIGN(const MountEntry mount, mount_of(path));
+  TRY_ASSIGN(const MountEntry mount, mount_holding(path));
   TRY_ASSIGN(const std::string text, status_text_of(mount, kAnswerWithin));
   const auto status = nlohmann::json::parse(text, nullptr, false);
   if (!status.is_object()) return fail(EIO, fmt::format("{} cannot be asked", mount.target));

@@ -61,9 +61,11 @@ struct PastRequest {
   objects::Access objects;  // cat, restore
 };
 
+enum class PolicyAction { show, set, unset };
 struct PolicyRequest {
+  PolicyAction action = PolicyAction::show;
   std::string path;
-  std::vector<std::string> settings;  // KEY=VALUE; empty: show what holds
+  std::vector<std::string> settings;  // set: KEY=VALUE; unset: KEY
   bool json = false;
 };
 

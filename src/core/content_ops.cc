@@ -6,6 +6,7 @@
 
 #include "core/core.h"
 #include "core/loads.h"
+#include "core/policy.h"
 #include "core/tier.h"
 
 namespace tusk::core {
@@ -101,8 +102,9 @@ void write_chunks(Core& core, Node& node, std::uint64_t offset, ByteSpan data) {
   touch(content, chunk_of(offset), chunks_in(end));
   content.holes.remove(chunk_of(offset), chunks_in(end));
   // Where the content will be is known once it is large enough for an object.
-  const bool undecided = core.external_above() && !goes_out(core, node) &&
-                         *core.external_above() <= core.options.dirty_limit / 4;
+  const auto limit = external_above(core, node);
+  const bool undecided =
+      limit && !goes_out(core, node) && *limit <= core.options.dirty_limit / 4;
   if (content.sealed_bytes >= core.options.stage_limit && !undecided)
     core.txg.mark(node, kDirtyStage);
 }
@@ -206,7 +208,7 @@ Attempt<void> write_content(Core& core, Node& node, std::uint64_t offset, ByteSp
     if (file.size > 0) ATTEMPT(load_whole(core, node));
     Content& content = begin_change(core, node);
     const bool in_place = !content.rewritten && file.size > core.options.edit_in_place_limit;
-    if (end <= core.inline_limit() && !in_place) {
+    if (end <= inline_limit(core, node) && !in_place) {
       overwrite(core, content.whole, offset, data);
       file.size = std::max(file.size, end);
       return {};
@@ -232,7 +234,7 @@ Attempt<void> truncate_content(Core& core, Node& node, std::uint64_t size) {
   if (file.form == Form::inline_data) {
     if (file.size > 0) ATTEMPT(load_whole(core, node));
     Content& content = begin_change(core, node);
-    if (size <= core.inline_limit()) {
+    if (size <= inline_limit(core, node)) {
       Buffer& buffer = writable(core, content.whole);
       grow(buffer, size);
       buffer.resize(size);

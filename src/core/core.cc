@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/content_ops.h"
+#include "core/policy.h"
 
 namespace tusk::core {
 namespace {
@@ -22,7 +23,6 @@ Core::Core(Executor& executor_in, store::Store& store_in, const store::Attached&
       cache(options_in.cache_limit),
       txg(*this, attached.last_group),
       usage(attached.usage),
-      policy(attached.policy),
       has_objects(attached.has_objects),
       last_snapshot(attached.last_snapshot) {
   root = &table.add_root(attached.root.id.uuid);
@@ -30,6 +30,7 @@ Core::Core(Executor& executor_in, store::Store& store_in, const store::Attached&
   root->stored = root->counted = true;
   root->first = {attached.root.parent, attached.root.name};
   root->lookups = 1;
+  note_own_policy(*this, *root, attached.root.policy);
 }
 
 Core::~Core() {
@@ -77,6 +78,7 @@ void Core::release_if_unused(Node& node) {
   if (node.gone && node.dir && node.lookups == 0 && node.opens == 0) node.dir.reset();
   if (node.dentries > 0 || !droppable(node)) return;
   forget_content(*this, node);
+  if (node.own_policy) policy_epoch++;  // others may point at it
   table.erase(node);
 }
 

@@ -38,9 +38,9 @@ struct Core {
   InodeTable table;
   Cache cache;
   Txg txg;
-  store::Usage usage;  // as the last cut left it
-  store::Policy policy;
-  bool policy_changed = false;  // since the last cut
+  store::Usage usage;              // as the last cut left it
+  std::uint64_t policy_epoch = 1;  // what nodes know of policies under another number is too old
+  bool policy_changed = false;     // the root's, since the last cut
   const bool has_objects;
   WallTime last_snapshot{};  // what was content then is a version of its own
   Node* root = nullptr;
@@ -55,14 +55,6 @@ struct Core {
   Attempt<Node*> regular(Ino ino) const;
   Uuid new_id();
   WallTime now() const { return executor.wall_now(); }
-  // Size above which content is an object; nothing where there is no place for objects.
-  std::optional<std::uint64_t> external_above() const {
-    return has_objects ? std::optional(policy.external_above) : std::nullopt;
-  }
-  // Size up to which content is inline.
-  std::uint64_t inline_limit() const {
-    return std::min(policy.inline_below, external_above().value_or(UINT64_MAX));
-  }
 
   // Drops what nothing needs any more (see the invariants of Node).
   void release_if_unused(Node& node);

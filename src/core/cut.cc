@@ -40,7 +40,10 @@ class GroupBuilder {
   Cut finish() {
     vacate();
     cut_.group->usage = core_.usage;
-    if (std::exchange(core_.policy_changed, false)) cut_.group->policy = core_.policy;
+    if (std::exchange(core_.policy_changed, false)) {
+      const OwnPolicy* own = core_.root->own_policy.get();
+      cut_.group->policy = own ? own->settings : store::PolicySettings{};
+    }
     return std::move(cut_);
   }
 

@@ -141,8 +141,9 @@ class CoreFilesystem final : public Filesystem {
     });
   }
   void removexattr(const Call& call, Ino ino, std::string_view name, Reply<void> reply) override {
-    run(call, std::move(reply),
-        [this, ino, name = std::string(name)] { return core::removexattr(core_, ino, name); });
+    run(call, std::move(reply), [this, call, ino, name = std::string(name)] {
+      return core::removexattr(core_, call, ino, name);
+    });
   }
 
   void fallocate(const Call& call, Ino ino, Handle, int mode, std::uint64_t offset,

@@ -4,19 +4,21 @@
 #include "core/content_ops.h"
 #include "core/core.h"
 #include "core/loads.h"
+#include "core/policy.h"
 #include "tuskfs/base/log.h"
 
 namespace tusk::core {
 namespace {
 
-void fill_folder(Node& node, const store::FolderRow& row) {
+void fill_folder(Core& core, Node& node, const store::FolderRow& row) {
   node.meta = row.meta;
   node.stored = node.counted = true;
   node.damaged = row.damaged;
   node.first = {row.parent, row.name};
+  note_own_policy(core, node, row.policy);
 }
 
-void fill_file(const Core& core, Node& node, const store::FileRow& row) {
+void fill_file(Node& node, const store::FileRow& row) {
   node.meta = row.meta;
   node.stored = node.counted = true;
   node.damaged = row.damaged;
@@ -28,7 +30,7 @@ void fill_file(const Core& core, Node& node, const store::FileRow& row) {
   node.file.object = row.object;
   node.file.checksum = row.checksum;
   node.file.content_at = row.content_at;
-  if (core.policy.versions > 0) node.file.kept = row.version;
+  node.file.kept = row.version;
   if (!row.holes.empty()) content_of(node).holes = IntervalSet(row.holes);
 }
 
@@ -75,7 +77,7 @@ class PageReader {
     Node* node = core_.table.find(row.id.uuid);
     if (!node) {
       node = &core_.table.add(row.id.uuid, true);
-      fill_folder(*node, row);
+      fill_folder(core_, *node, row);
     }
     enter(row.name, *node);
   }
@@ -85,7 +87,7 @@ class PageReader {
     Node* node = core_.table.find(row.id.uuid);
     if (!node) {
       node = &core_.table.add(row.id.uuid, false);
-      fill_file(core_, *node, row);
+      fill_file(*node, row);
     }
     enter(name, *node);
   }

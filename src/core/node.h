@@ -65,6 +65,12 @@ struct FileState {
   std::unique_ptr<Content> content;  // what of it is in memory; null: nothing
 };
 
+// What a folder sets for itself and what is below it, and what holds there by it.
+struct OwnPolicy {
+  store::PolicySettings settings;
+  store::Policy effective;  // while the node's policy_epoch is the core's
+};
+
 // What is being loaded for a node, and who waits for it.
 struct NodeLoads {
   Waiters dir, whole, xattrs, links;
@@ -102,6 +108,9 @@ struct Node {
   std::unique_ptr<Xattrs> xattrs;  // null: none, or not loaded while has_xattrs
   std::unique_ptr<NodeLoads> loads;
   std::unique_ptr<store::Deletion> deletion;  // gone, to the trash
+  std::unique_ptr<OwnPolicy> own_policy;      // of a folder that sets something
+  const store::Policy* policy = nullptr;      // of a folder; while policy_epoch is the core's
+  std::uint64_t policy_epoch = 0;
 
   bool is_regular() const { return S_ISREG(meta.mode); }
   NodeLoads& load_state() {

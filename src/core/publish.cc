@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/core.h"
+#include "core/policy.h"
 #include "core/tier.h"
 
 namespace tusk::core {
@@ -24,14 +25,14 @@ bool is_only_moved(const Content& content) { return content.moving && content.mo
 // Whether the content that is being replaced becomes a version of its own. What follows within the
 // interval, or while the same writers have the file open, replaces the last one, unless that is a
 // snapshot's.
-bool starts_version(const Core& core, const Node& node) {
+bool starts_version(Core& core, Node& node) {
   const FileState& file = node.file;
-  if (core.policy.versions <= 0 || !node.stored || node.gone || file.version == 0) return false;
-  if (is_only_moved(*file.content)) return false;
+  if (!node.stored || node.gone || file.version == 0) return false;
+  const store::Policy& policy = policy_of(core, node);
+  if (policy.versions <= 0 || is_only_moved(*file.content)) return false;
   if (file.content_at <= core.last_snapshot) return true;
   return !file.continued &&
-         std::chrono::nanoseconds(core.now().ns - file.content_at.ns) >=
-             core.policy.version_interval;
+         std::chrono::nanoseconds(core.now().ns - file.content_at.ns) >= policy.version_interval;
 }
 
 void start_version(Core& core, Node& node) {
@@ -42,13 +43,19 @@ void start_version(Core& core, Node& node) {
   if (!delta.previous_until) delta.previous_until = file.content_at;
 }
 
-void publish_inline(FileState& file, Version version, GroupNo group) {
+// The first version whose rows may go: history may need older ones. Where it keeps nothing, what
+// past versions still need is the store's to know.
+Version first_droppable(Core& core, Node& node) {
+  return policy_of(core, node).versions > 0 ? node.file.kept + 1 : 1;
+}
+
+void publish_inline(FileState& file, Version from, Version version, GroupNo group) {
   Content& content = *file.content;
   Delta& delta = delta_of(content);
   delta.puts.clear();
   delta.shares.clear();
   if (content.stored_end > 0 || content.staged) {
-    delta.drops.push_back({{0, INT64_MAX}, file.kept + 1, version + 1});
+    delta.drops.push_back({{0, INT64_MAX}, from, version + 1});
     content.stored_end = 0;
   }
   delta.whole = PublishedPiece{content.whole.data, content.whole.charge};
@@ -57,9 +64,8 @@ void publish_inline(FileState& file, Version version, GroupNo group) {
 
 // Rows that this version leaves behind: those it overwrites, and those that became holes or lie
 // beyond the end, which go in this version too (they may have been staged).
-void drop_superseded(FileState& file, Version version) {
+void drop_superseded(FileState& file, Version from, Version version) {
   Content& content = *file.content;
-  const Version from = file.kept + 1;
   Delta& delta = delta_of(content);
   const bool was_chunked = content.published->form == store::Form::chunked;
   const std::int64_t old_end = was_chunked ? chunks_in(content.published->size) : 0;
@@ -78,10 +84,10 @@ void drop_superseded(FileState& file, Version version) {
 }
 
 // Rows that the content had before it went out, or that were staged.
-void drop_all(FileState& file, Version version) {
+void drop_all(FileState& file, Version from, Version version) {
   Content& content = *file.content;
   if (std::exchange(content.stored_end, 0) > 0 || content.staged)
-    delta_of(content).drops.push_back({{0, INT64_MAX}, file.kept + 1, version + 1});
+    delta_of(content).drops.push_back({{0, INT64_MAX}, from, version + 1});
 }
 
 // What lies in a hole or beyond the end by now.
@@ -93,18 +99,18 @@ void forget_void_puts(FileState& file) {
     puts.erase(puts.lower_bound(hole.first), puts.lower_bound(hole.last));
 }
 
-void publish_chunks(Core& core, Node& node, Version version, GroupNo group) {
+void publish_chunks(Core& core, Node& node, Version from, GroupNo group) {
   FileState& file = node.file;
   Content& content = *file.content;
   if (content.adopted) {
-    drop_all(file, version);
+    drop_all(file, from, file.version);
     publish_adopted(node, *std::exchange(content.adopted, std::nullopt));
   } else if (goes_out(core, node)) {
-    drop_all(file, version);
+    drop_all(file, from, file.version);
     forget_void_puts(file);
     publish_out(core, node, group);
   } else {
-    drop_superseded(file, version);
+    drop_superseded(file, from, file.version);
     publish_in(node, group);
   }
   Delta& delta = delta_of(content);
@@ -161,15 +167,15 @@ void publish(Core& core, Node& node) {
   Content& content = *file.content;
   if (starts_version(core, node)) start_version(core, node);
   file.continued = node.writers > 0;
-  const Version version = ++file.version;
+  const Version from = first_droppable(core, node), version = ++file.version;
   const GroupNo group = core.txg.open_number();
   if (!is_only_moved(content)) file.checksum.reset();
   if (file.form == store::Form::inline_data) {
     abandon_coming(node);
     file.object.reset();
-    publish_inline(file, version, group);
+    publish_inline(file, from, version, group);
   } else {
-    publish_chunks(core, node, version, group);
+    publish_chunks(core, node, from, group);
     if (content.hash && content.hash->length() == file.size) file.checksum = content.hash->digest();
   }
   if (std::exchange(content.staged, false)) delta_of(content).published_stages.push_back(version);

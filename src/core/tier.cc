@@ -5,6 +5,7 @@
 #include "core/content_ops.h"
 #include "core/core.h"
 #include "core/loads.h"
+#include "core/policy.h"
 #include "core/publish.h"
 
 namespace tusk::core {
@@ -43,13 +44,14 @@ bool has_object(const Node& node) {
   return node.file.object || (content && !content->layers.empty());
 }
 
-bool goes_out(const Core& core, const Node& node) {
-  if (!core.external_above()) return false;
+bool goes_out(Core& core, Node& node) {
+  const auto limit = external_above(core, node);
+  if (!limit) return false;
   Content& content = *node.file.content;
   // Shares of rows are rows.
   if (content.delta && !content.delta->shares.empty()) return false;
   if (content.moving) return content.moving->out;
-  if (node.file.size > *core.external_above()) return true;
+  if (node.file.size > *limit) return true;
   const ContentLayer* layer = coming(content);
   const bool has_begun = layer && layer->object;
   return has_begun || (node.file.object && node.file.size > kComesBack);
@@ -102,7 +104,7 @@ void abandon_coming(Node& node) {
 }
 
 Attempt<void> move_tier(Core& core, Node& node, bool out) {
-  if (!core.external_above()) return error(EOPNOTSUPP);
+  if (!core.has_objects) return error(EOPNOTSUPP);
   if (!node.is_regular()) return error(EINVAL);
   if (!node.file.content || !node.file.content->moving) {
     publish(core, node);

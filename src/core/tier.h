@@ -11,7 +11,7 @@ namespace tusk::core {
 struct Core;
 
 // Whether the content that is to be published or staged goes to an object.
-bool goes_out(const Core& core, const Node& node);
+bool goes_out(Core& core, Node& node);
 // Whether it is, or may become, an object's before it is next published.
 bool has_object(const Node& node);
 

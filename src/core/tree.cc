@@ -8,6 +8,7 @@
 #include "core/acl.h"
 #include "core/content_ops.h"
 #include "core/loads.h"
+#include "core/policy.h"
 #include "tuskfs/base/utf8.h"
 
 namespace tusk::core {
@@ -138,8 +139,8 @@ namespace {
 
 // Deleted things go to the trash, but for what never had content in the database: a temporary file
 // leaves nothing.
-bool leaves_trash(const Core& core, const Node& node) {
-  if (core.policy.trash.count() == 0 || !node.stored) return false;
+bool leaves_trash(Core& core, Node& node) {
+  if (policy_of(core, node).trash.count() == 0 || !node.stored) return false;
   if (!node.is_regular() || node.opens == 0) return true;
   const Content* content = node.file.content.get();
   return (content && content->published ? content->published->size : node.file.size) > 0;

@@ -55,7 +55,7 @@ Attempt<void> setxattr(Core&, const vfs::Call&, Ino, std::string_view name, Byte
 // `scratch` keeps the answer alive for the reply.
 Attempt<ByteSpan> getxattr(Core&, Ino, std::string_view name, std::string& scratch);
 Attempt<std::string_view> listxattr(Core&, Ino, std::string& scratch);
-Attempt<void> removexattr(Core&, Ino, std::string_view name);
+Attempt<void> removexattr(Core&, const vfs::Call&, Ino, std::string_view name);
 
 Attempt<void> fallocate(Core&, const vfs::Call&, Ino, int mode, std::uint64_t offset,
                         std::uint64_t size);

@@ -173,18 +173,12 @@ Result<Lease> take_tree(Connection& connection, const PostgresOptions& options) 
   TRY_ASSIGN(const PgResult usage, run(connection, "usage", Params().add(tree.tenant)));
   lease.attached.usage = {usage.row(0).integer(0), usage.row(0).integer(1),
                           usage.row(0).integer(2)};
-  TRY_ASSIGN(const PgResult policy, run(connection, "policy", Params().add(tree.tenant)));
-  if (policy.rows() != 1) return fail(EIO, "the tree's row in tusk.tenants is missing");
-  const Row kept = policy.row(0);
-  lease.attached.policy = {kept.integer(0), std::chrono::seconds(kept.integer(1)),
-                           std::chrono::seconds(kept.integer(2)),
-                           std::chrono::seconds(kept.integer(3)),
-                           static_cast<std::uint64_t>(kept.integer(4)),
-                           static_cast<std::uint64_t>(kept.integer(5))};
-  lease.attached.last_snapshot = {kept.integer(6)};
+  TRY_ASSIGN(const PgResult snapshot, run(connection, "last_snapshot", Params().add(tree.tenant)));
+  lease.attached.last_snapshot = {snapshot.row(0).integer(0)};
   TRY_ASSIGN(const PgResult root, run(connection, "root_folder", Params().add(tree.root)));
   if (root.rows() != 1) return fail(EIO, "the root folder of the tree is missing");
   lease.attached.root = read_folder(root.row(0));
+  lease.attached.root.policy = read_settings(root.row(0));
   return lease;
 }
 

@@ -264,15 +264,14 @@ PgExpected<void> RowWriter::stagings() {
 
 PgExpected<void> RowWriter::policy() {
   if (!group_.policy) return {};
-  const Policy& policy = *group_.policy;
-  return connection_.queue("set_policy", Params()
-                                             .add(lease_.attached.tenant)
-                                             .add(policy.versions)
-                                             .add(std::int64_t{policy.version_age.count()})
-                                             .add(std::int64_t{policy.version_interval.count()})
-                                             .add(std::int64_t{policy.trash.count()})
-                                             .add(static_cast<std::int64_t>(policy.inline_below))
-                                             .add(static_cast<std::int64_t>(policy.external_above)));
+  BinaryArray keys(kText), values(kInt8);
+  for (const auto& [key, value] : *group_.policy) {
+    keys.add(std::string_view(key));
+    values.add(value);
+  }
+  Params params;
+  params.add(lease_.attached.tenant).add_view(keys.finish()).add_view(values.finish());
+  return connection_.queue("set_policy", params);
 }
 
 }  // namespace

@@ -35,8 +35,9 @@ class PageBuilder {
   FolderPage build(FolderId folder) {
     cut();
     for (int i = 0; i < folders_.rows(); i++) {
-      if (belongs(folders_.row(i).text(kName)))
-        page_.folders.push_back(read_folder(folders_.row(i)));
+      if (!belongs(folders_.row(i).text(kName))) continue;
+      page_.folders.push_back(read_folder(folders_.row(i)));
+      page_.folders.back().policy = read_settings(folders_.row(i));
     }
     std::unordered_set<Uuid> known;
     for (int i = 0; i < files_.rows(); i++) {

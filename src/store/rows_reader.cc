@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <charconv>
 #include <limits>
 
 #include "tuskfs/base/log.h"
@@ -97,6 +98,23 @@ FolderRow read_folder(const Row& row) {
     folder.meta.mode = S_IFDIR;
   }
   return folder;
+}
+
+PolicySettings read_settings(const Row& row) {
+  constexpr int kSettings = 11;
+  PolicySettings settings;
+  if (row.is_null(kSettings)) return settings;
+  std::string_view text = row.text(kSettings);
+  while (!text.empty()) {
+    const std::string_view pair = text.substr(0, text.find(' '));
+    text.remove_prefix(std::min(text.size(), pair.size() + 1));
+    const std::size_t equals = pair.rfind('=');
+    if (equals == pair.npos) continue;  // a key with a space in it is none of ours
+    std::int64_t value = 0;
+    std::from_chars(pair.data() + equals + 1, pair.data() + pair.size(), value);
+    settings.emplace(pair.substr(0, equals), value);
+  }
+  return settings;
 }
 
 FileRow read_file(const Row& row) {

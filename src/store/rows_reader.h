@@ -9,6 +9,8 @@ namespace tusk::store {
 
 // Columns of the statements load_folders and root_folder.
 FolderRow read_folder(const Row& row);
+// The last column of load_folders and root_folder.
+PolicySettings read_settings(const Row& row);
 // Columns of load_files, and the first ones of load_linked.
 FileRow read_file(const Row& row);
 

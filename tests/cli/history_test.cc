@@ -51,6 +51,13 @@ class HistoryVerbs : public OwnMountTest {
     return finished.err;
   }
   Json versions(const std::string& name) { return Json::parse(said({"log", "--json", at(name)})); }
+  // Of a path: key, and value and where it comes from.
+  Json policy(const std::string& path) {
+    const Json shown = Json::parse(said({"policy", "show", "--json", path}));
+    Json all;
+    for (const auto& [key, told] : shown.items()) all[key] = {told.at("value"), told.at("from")};
+    return all;
+  }
   void put_synced(const std::string& name, const std::string& bytes) {
     put(at(name), bytes);
     ASSERT_EQ(::fsync(open_file(mount_->path(), O_RDONLY).get()), 0);
@@ -260,25 +267,28 @@ TEST_F(HistoryVerbs, a_clone_is_the_same_tree_and_shares_large_contents) {
 }
 
 TEST_F(HistoryVerbs, a_policy_holds_at_once_and_after_a_remount) {
-  const auto shown = [&] {
-    return Json::parse(said({"policy", "show", "--json", mount_->path()}));
-  };
-  EXPECT_EQ(shown(), Json::parse(R"({"versions": 20, "version_age": 7776000,
-                                     "version_interval": 0, "trash": 2592000,
-                                     "inline_below": 1048576, "external_above": 10485760})"));
+  const auto shown = [&] { return policy(mount_->path()); };
+  EXPECT_EQ(shown(),
+            Json::parse(R"({"versions": [20, "default"], "version_age": [7776000, "default"],
+                                     "version_interval": [0, "/"], "trash": [2592000, "default"],
+                                     "inline_below": [1048576, "default"],
+                                     "external_above": [10485760, "default"]})"));
   put_synced("file", "x");
   said({"policy", "set", mount_->path(), "trash=0", "versions=3", "version_age=2w",
         "external_above=1G"});
   ASSERT_EQ(::unlink(at("file").c_str()), 0);
   mount_->remount();
-  const Json expected = Json::parse(R"({"versions": 3, "version_age": 1209600,
-                                        "version_interval": 0, "trash": 0,
-                                        "inline_below": 1048576, "external_above": 1073741824})");
+  const Json expected = Json::parse(R"({"versions": [3, "/"], "version_age": [1209600, "/"],
+                                        "version_interval": [0, "/"], "trash": [0, "/"],
+                                        "inline_below": [1048576, "default"],
+                                        "external_above": [1073741824, "/"]})");
   EXPECT_EQ(shown(), expected);
   EXPECT_EQ(Json::parse(said({"trash", "--json", mount_->path()})).size(), 0u);
-  for (const char* wrong : {"versions=many", "versions=-1", "versions=5d", "trash=5y",
-                            "trash=", "colour=red", "trash", "version_age=99999999999999999999"}) {
-    EXPECT_NE(refused({"policy", "set", mount_->path(), wrong}).find("is no setting"),
+  for (const char* wrong :
+       {"versions=many", "versions=-1", "versions=5d", "trash=5y", "trash=", "colour=red", "trash",
+        "version_age=99999999999999999999", "inline_below=9M", "inline_below=1d", "trash=10M",
+        "external_above=-1", "version_age=101000d"}) {
+    EXPECT_NE(refused({"policy", "set", mount_->path(), wrong}, 2).find("is no setting"),
               std::string::npos)
         << wrong;
   }
@@ -288,6 +298,38 @@ TEST_F(HistoryVerbs, a_policy_holds_at_once_and_after_a_remount) {
   EXPECT_EQ(errno_of(::setxattr(at("other").c_str(), "user.tusk.policy.trash", "0", 1, 0)),
             EOPNOTSUPP);
   refused({"policy", "set", mount_->path()}, 2);
+}
+
+TEST_F(HistoryVerbs, a_folder_inherits_each_key_from_the_nearest_that_sets_it) {
+  fs::create_directories(at("a/b/c"));
+  said({"policy", "set", at("a"), "versions=7", "trash=2d", "inline_below=64K"});
+  said({"policy", "set", at("a/b"), "trash=0", "external_above=1G"});
+  const auto from = [&](const std::string& name) {
+    const Json all = policy(at(name));
+    return all.at("versions").dump() + all.at("trash").dump() + all.at("external_above").dump();
+  };
+  const std::string expected = R"([7,"/a"][0,"/a/b"][1073741824,"/a/b"])";
+  EXPECT_EQ(from("a/b/c"), expected);
+  put_synced("a/b/c/file", "x");
+  EXPECT_EQ(from("a/b/c/file"), expected);
+  mount_->remount();
+  EXPECT_EQ(from("a/b/c"), expected);
+  said({"policy", "unset", at("a/b"), "trash"});
+  EXPECT_EQ(from("a/b/c"), R"([7,"/a"][172800,"/a"][1073741824,"/a/b"])");
+  EXPECT_EQ(errno_of(::removexattr(at("a/b").c_str(), "user.tusk.policy.trash")), ENODATA);
+  EXPECT_NE(refused({"policy", "unset", at("a/b"), "trash"}).find("does not set"),
+            std::string::npos);
+  ASSERT_EQ(::rename(at("a/b").c_str(), at("moved").c_str()), 0);
+  EXPECT_EQ(from("moved/c"), R"([20,"default"][2592000,"default"][1073741824,"/moved"])");
+  said({"policy", "set", mount_->path(), "versions=2"});
+  said({"policy", "unset", mount_->path(), "version_interval"});
+  EXPECT_EQ(from("moved/c"), R"([2,"/"][2592000,"default"][1073741824,"/moved"])");
+  mount_->remount();
+  EXPECT_EQ(policy(mount_->path()).at("version_interval").dump(), R"([10,"default"])");
+  EXPECT_NE(said({"policy", "show", at("moved")}).find("1024M  /moved"), std::string::npos);
+  EXPECT_NE(refused({"policy", "set", at("a/nothing"), "trash=0"}).find("No such file"),
+            std::string::npos);
+  EXPECT_NE(refused({"policy", "show", "/etc"}, 2).find("in no TuskFS mount"), std::string::npos);
 }
 
 TEST_F(HistoryVerbs, what_cannot_be_is_said_in_one_line) {

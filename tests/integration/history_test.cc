@@ -32,6 +32,11 @@ class HistoryTest : public OwnMountTest {
     sql_ = std::make_unique<Sql>(mount_->dsn());
   }
   Path at(const std::string& name) const { return mount_->path() / name; }
+  void set_attribute(const std::string& folder, const std::string& key, const std::string& value) {
+    ASSERT_EQ(::setxattr(at(folder).c_str(), ("user.tusk.policy." + key).c_str(), value.data(),
+                         value.size(), 0),
+              0);
+  }
   // Everything done so far is in the database.
   void settle() { ASSERT_EQ(::fsync(open_file(mount_->path(), O_RDONLY).get()), 0); }
   void write_and_settle(const std::string& name, const std::string& bytes) {
@@ -161,6 +166,143 @@ TEST_F(HistoryTest, only_as_many_versions_as_the_policy_says_survive) {
   EXPECT_EQ(versions(id_of("/file")), "three four");
 }
 
+TEST_F(HistoryTest, each_folder_keeps_what_its_own_policy_says) {
+  for (const char* name : {"plain", "few", "few/below", "few/below/many"}) make_folder(at(name));
+  set_attribute("few", "versions", "2");
+  set_attribute("few", "trash", "1d");
+  set_attribute("few/below/many", "versions", "3");
+  set_attribute("few/below/many", "trash", "60d");
+  const char* folders[] = {"plain", "few", "few/below", "few/below/many"};
+  for (const char* bytes : {"1", "2", "3", "4", "5"}) {
+    for (const std::string folder : folders) write_and_settle(folder + "/file", bytes);
+  }
+  for (const std::string folder : folders) write_and_settle(folder + "/gone", "x");
+  EXPECT_EQ(collect("0"), "0 0 5");
+  EXPECT_EQ(versions(id_of("/plain/file")), "1 2 3 4");
+  EXPECT_EQ(versions(id_of("/few/file")), "3 4");
+  EXPECT_EQ(versions(id_of("/few/below/file")), "3 4");
+  EXPECT_EQ(versions(id_of("/few/below/many/file")), "2 3 4");
+  for (const std::string folder : folders) ASSERT_EQ(::unlink(at(folder + "/gone").c_str()), 0);
+  settle();
+  EXPECT_EQ(collect("2 days"), "2 0 0");
+  EXPECT_EQ(collect("31 days"), "1 0 0");
+  EXPECT_EQ(collect("61 days"), "1 0 0");
+  // What moves takes on what holds where it is.
+  ASSERT_EQ(::rename(at("few/below").c_str(), at("plain/below").c_str()), 0);
+  settle();
+  write_and_settle("plain/below/file", "6");
+  EXPECT_EQ(collect("0"), "0 0 0");
+  EXPECT_EQ(versions(id_of("/plain/below/file")), "3 4 5");
+  // A folder's own policy holds for itself too, also in the trash.
+  ASSERT_EQ(::unlink(at("plain/below/many/file").c_str()), 0);
+  ASSERT_EQ(::rmdir(at("plain/below/many").c_str()), 0);
+  settle();
+  EXPECT_EQ(collect("59 days"), "0 0 0");
+  EXPECT_EQ(collect("61 days"), "1 1 0");
+}
+
+TEST_F(HistoryTest, a_folder_without_versions_keeps_no_chunks_and_spoils_none) {
+  make_folder(at("scratch"));
+  const std::string chunks = "select count(*) from tusk.file_chunks";
+  const auto change = [&](const std::string& name, char byte) {
+    const Fd fd = open_file(at(name), O_WRONLY);
+    ASSERT_EQ(::pwrite(fd.get(), &byte, 1, 100'000), 1);
+    ASSERT_EQ(::fsync(fd.get()), 0);
+  };
+  write_and_settle("scratch/file", std::string(2'000'000, 'a'));
+  change("scratch/file", '1');
+  const std::string id = id_of("/scratch/file");
+  EXPECT_EQ(sql_->number("select count(*) from tusk.file_versions"), 1);
+  const auto with_version = sql_->number(chunks);
+  set_attribute("scratch", "versions", "0");
+  for (const char byte : {'2', '3', '4'}) change("scratch/file", byte);
+  EXPECT_EQ(sql_->number("select count(*) from tusk.file_versions"), 1);
+  EXPECT_EQ(sql_->number(chunks), with_version);
+  EXPECT_TRUE(sql_->value("select convert_from(tusk.content($1::uuid, version), 'UTF8') "
+                          "from tusk.file_versions",
+                          {id}) == std::string(2'000'000, 'a'));
+  EXPECT_EQ(collect("0"), "0 0 1");
+  EXPECT_EQ(sql_->number(chunks), with_version - 1);
+  mount_->remount();
+  sql_ = std::make_unique<Sql>(mount_->dsn());
+  for (const char byte : {'5', '6'}) change("scratch/file", byte);
+  EXPECT_EQ(sql_->number(chunks), with_version - 1);
+  EXPECT_EQ(sql_->number("select count(*) from tusk.file_versions"), 0);
+}
+
+TEST_F(HistoryTest, the_policy_of_a_folder_says_what_stays_inline) {
+  const auto is_inline = [&](const std::string& path) {
+    return sql_->value("select data is not null from tusk.files where id = tusk.resolve($1)",
+                       {path});
+  };
+  for (const char* name : {"small", "large"}) make_folder(at(name));
+  set_attribute("small", "inline_below", "0");
+  set_attribute("large", "inline_below", "8M");
+  for (const std::string folder : {"small", "large"}) {
+    write_and_settle(folder + "/tiny", "x");
+    write_and_settle(folder + "/middle", pattern(3'000'000));
+    write_and_settle(folder + "/limit", pattern(8 << 20));
+    write_and_settle(folder + "/above", pattern((8 << 20) + 1));
+    ASSERT_EQ(::symlink("tiny", at(folder + "/link").c_str()), 0);
+  }
+  mount_->remount();
+  sql_ = std::make_unique<Sql>(mount_->dsn());
+  EXPECT_EQ(is_inline("/small/tiny") + is_inline("/small/middle") + is_inline("/small/link"),
+            "fft");
+  EXPECT_EQ(is_inline("/large/tiny") + is_inline("/large/middle") + is_inline("/large/limit") +
+                is_inline("/large/above"),
+            "tttf");
+  for (const std::string folder : {"small", "large"}) {
+    EXPECT_EQ(get(at(folder + "/link")), "x");
+    EXPECT_TRUE(get(at(folder + "/middle")) == pattern(3'000'000));
+    EXPECT_TRUE(get(at(folder + "/above")) == pattern((8 << 20) + 1));
+  }
+}
+
+TEST_F(HistoryTest, without_policies_of_folders_retention_looks_at_no_file_for_them) {
+  make_folder(at("folder"));
+  write_and_settle("folder/file", "x");
+  EXPECT_EQ(sql_->number("select count(*) from tusk.tenants t, tusk.folder_policies(t.id)"), 0);
+  std::string plan;
+  sql_->run("set enable_seqscan = off");
+  for (const SqlRow& row : sql_->rows("explain (analyze, costs off, timing off, summary off) "
+                                      "select f.* from tusk.tenants t "
+                                      "cross join lateral tusk.folder_policies(t.id) f"))
+    plan += row[0] + "\n";
+  EXPECT_EQ(plan.find("tusk.files"), std::string::npos) << plan;
+}
+
+TEST_F(HistoryTest, policies_are_set_by_attributes_that_say_what_they_cannot_be) {
+  make_folder(at("folder"));
+  put(at("file"), "x");
+  const auto set = [&](const std::string& name, const std::string& key, const std::string& value,
+                       int flags = 0) {
+    const std::string attribute = "user.tusk.policy." + key;
+    return errno_of(
+        ::setxattr(at(name).c_str(), attribute.c_str(), value.data(), value.size(), flags));
+  };
+  for (const char* wrong : {"", "x", "-1", "5y", "1.5d", "10M", " 5", "99999999999999999999"})
+    EXPECT_EQ(set("folder", "trash", wrong), EINVAL) << wrong;
+  EXPECT_EQ(set("folder", "inline_below", "9M"), EINVAL);
+  EXPECT_EQ(set("folder", "colour", "1"), EINVAL);
+  EXPECT_EQ(set("file", "trash", "1d"), EOPNOTSUPP);
+  EXPECT_EQ(set("folder", "trash", "1d", XATTR_REPLACE), ENODATA);
+  EXPECT_EQ(set("folder", "trash", "1d", XATTR_CREATE), 0);
+  EXPECT_EQ(set("folder", "trash", "2d", XATTR_CREATE), EEXIST);
+  EXPECT_EQ(set("", "trash", "2d", XATTR_CREATE), 0);
+  EXPECT_EQ(set("", "trash", "2d", XATTR_CREATE), EEXIST);
+  EXPECT_EQ(errno_of(::setxattr(at("folder").c_str(), "user.tusk.policy", "x", 1, 0)), EPERM);
+  char value[64] = {};
+  EXPECT_EQ(::getxattr(at("folder").c_str(), "user.tusk.policy.trash", value, sizeof value), 5);
+  EXPECT_STREQ(value, "86400");
+  EXPECT_EQ(::getxattr(at("folder").c_str(), "user.tusk.policy.versions", value, sizeof value), 2);
+  char names[256] = {};
+  EXPECT_EQ(::listxattr(at("folder").c_str(), names, sizeof names), 23);
+  EXPECT_STREQ(names, "user.tusk.policy.trash");
+  EXPECT_EQ(::removexattr(at("").c_str(), "user.tusk.policy.trash"), 0);
+  EXPECT_EQ(errno_of(::removexattr(at("").c_str(), "user.tusk.policy.trash")), ENODATA);
+}
+
 TEST_F(HistoryTest, what_is_deleted_is_in_the_trash_until_its_time_has_come) {
   make_folder(at("folder"));
   write_and_settle("folder/file", "kept");
@@ -233,6 +375,20 @@ TEST_F(HistoryTest, without_trash_what_is_deleted_is_gone) {
   ASSERT_EQ(::rmdir(at("folder").c_str()), 0);
   settle();
   EXPECT_EQ(sql_->number("select count(*) from tusk.files"), 0);
+  EXPECT_EQ(sql_->number("select count(*) from tusk.folders"), 1);
+}
+
+TEST_F(HistoryTest, a_folder_without_trash_lets_go_at_once) {
+  make_folder(at("scratch"));
+  make_folder(at("scratch/below"));
+  set_attribute("scratch", "trash", "0");
+  write_and_settle("scratch/below/file", "content");
+  write_and_settle("kept", "content");
+  settle();
+  std::filesystem::remove_all(at("scratch"));
+  ASSERT_EQ(::unlink(at("kept").c_str()), 0);
+  settle();
+  EXPECT_EQ(sql_->value("select string_agg(filename, ' ') from tusk.files"), "kept");
   EXPECT_EQ(sql_->number("select count(*) from tusk.folders"), 1);
 }
 

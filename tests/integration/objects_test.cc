@@ -104,7 +104,7 @@ TEST_F(ObjectsTest, the_limits_are_a_policy) {
   EXPECT_EQ(set("inline_below=5M"), 0);
   for (const char* wrong : {"external_above=2X", "external_above=", "external_above=-1",
                             "inline_below=9M", "inline_below=ten"})
-    EXPECT_EQ(set(wrong), 1) << wrong;
+    EXPECT_EQ(set(wrong), 2) << wrong;
   const auto expect_tiers = [this](const std::string& suffix) {
     write_and_settle("small" + suffix, noise(1'900'000, 1));
     write_and_settle("large" + suffix, noise(2'200'000, 2));
@@ -120,6 +120,17 @@ TEST_F(ObjectsTest, the_limits_are_a_policy) {
   write_and_settle("large4", noise(5'242'888, 3));
   EXPECT_EQ(tier("large4"), "db");
   EXPECT_EQ(get(at("large1")), noise(2'200'000, 2));
+  // Of a folder as well; a file that moves there goes where it says when it is written next.
+  fs::create_directory(at("films"));
+  run_ok({TUSKFS_BINARY, "policy", "set", at("films").string(), "external_above=1M"});
+  write_and_settle("films/small", noise(1'100'000, 4));
+  EXPECT_EQ(tier("small"), "external");
+  fs::rename(at("small1"), at("films/small1"));
+  settle();
+  EXPECT_EQ(tier("small1"), "db inline");
+  write_and_settle("films/small1", noise(1'900'001, 5));
+  EXPECT_EQ(tier("small1"), "external");
+  EXPECT_EQ(get(at("films/small1")), noise(1'900'001, 5));
 }
 
 TEST_F(ObjectsTest, a_file_changes_its_tier_with_its_size) {

@@ -37,8 +37,20 @@ Attached MemStore::attach() {
   std::erase_if(objects_, [](const auto& entry) { return !entry.second.finished; });
   durable_ = state_;
   undurable_.clear();
-  return {{}, state_.folders.at(root_), state_.usage, GroupNo{state_.last_group},
-          {}, true};
+  return {{}, folder_row(state_.folders.at(root_)), state_.usage, GroupNo{state_.last_group},
+          true};
+}
+
+FolderRow MemStore::folder_row(const FolderRow& row) const {
+  constexpr std::string_view kPrefix = "user.tusk.policy.";
+  FolderRow out = row;
+  if (row.id == root_) out.policy = state_.root_policy;
+  for (const auto& [key, value] : state_.xattrs) {
+    if (key.first != row.id.uuid || !key.second.starts_with(kPrefix)) continue;
+    out.policy[key.second.substr(kPrefix.size())] =
+        std::stoll(std::string(value.begin(), value.end()));
+  }
+  return out;
 }
 
 void MemStore::answer(std::move_only_function<void(bool)> load) {
@@ -80,7 +92,7 @@ void MemStore::load_folder(const FolderQuery& query, Callback<Result<FolderPage>
       if (taken++ == query.limit) break;
       const auto& [name, entry] = *it;
       page.next_after = name;
-      if (entry.folder) page.folders.push_back(*entry.folder);
+      if (entry.folder) page.folders.push_back(folder_row(*entry.folder));
       if (entry.link) page.links.push_back({entry.file->id, query.folder, name});
       const bool have = entry.file && std::ranges::find(page.files, entry.file->id, &FileRow::id) !=
                                           page.files.end();
@@ -273,10 +285,15 @@ void MemStore::delete_file(State& state, FileId id) {
 }
 
 void MemStore::drop_chunks(State& state, const ChunkDrop& drop) {
+  // What a past version may need stays.
+  Version from = drop.from;
+  for (const auto& [key, version] : state.versions) {
+    if (key.first == drop.file) from = std::max(from, key.second + 1);
+  }
   std::erase_if(state.chunks, [&](const auto& entry) {
     const auto& [file, chunk, version] = entry.first;
     return file == drop.file && chunk >= drop.range.first && chunk < drop.range.last &&
-           version >= drop.from && version < drop.below;
+           version >= from && version < drop.below;
   });
 }
 
@@ -340,6 +357,7 @@ void MemStore::apply(State& state, const Group& group) const {
       state.staged.erase({staging.file, staging.version});
     }
   }
+  if (group.policy) state.root_policy = *group.policy;
   state.usage = group.usage;
   state.last_group = static_cast<std::int64_t>(group.number);
 }

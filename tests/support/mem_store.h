@@ -71,6 +71,7 @@ class MemStore final : public store::Store {
     std::map<std::pair<Uuid, std::string>, Buffer> xattrs;
     std::map<ChunkKey, SharedBytes> chunks;
     std::set<std::pair<FileId, Version>> staged;
+    store::PolicySettings root_policy;
     store::Usage usage;
     std::int64_t last_group = 0;
   };
@@ -93,6 +94,8 @@ class MemStore final : public store::Store {
   void apply(State& state, const store::Group& group) const;
   static void delete_file(State& state, FileId id);
   static void drop_chunks(State& state, const store::ChunkDrop& drop);
+  // As the folder's row is loaded: with what it sets of its policy.
+  store::FolderRow folder_row(const store::FolderRow& row) const;
   static SharedBytes newest(const State& state, FileId id, std::int64_t chunk, Version version);
 
   Executor& executor_;

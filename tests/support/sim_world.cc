@@ -28,16 +28,16 @@ std::string World::name() { return std::string(1, static_cast<char>('a' + pick(5
 namespace {
 
 // Schedules with and without history, and with contents that follow each other fast.
-store::Policy policy_of(std::uint64_t seed) {
+store::PolicySettings policy_of(std::uint64_t seed) {
   switch (seed % 4) {
     case 0:
-      return {.versions = 0, .trash = std::chrono::seconds(0)};
+      return {{"inline_below", 3000}, {"external_above", 70'000}, {"versions", 0}, {"trash", 0}};
     case 1:
-      return {.version_interval = std::chrono::seconds(0)};
+      return {{"inline_below", 3000}, {"external_above", 70'000}, {"version_interval", 0}};
     case 2:
-      return {.version_interval = std::chrono::seconds(1)};
+      return {{"inline_below", 3000}, {"external_above", 70'000}, {"version_interval", 1}};
     default:
-      return {};
+      return {{"inline_below", 3000}, {"external_above", 70'000}};
   }
 }
 
@@ -45,9 +45,7 @@ store::Policy policy_of(std::uint64_t seed) {
 
 void World::mount() {
   store::Attached attached = store_.attach();
-  attached.policy = policy_of(seed_);
-  attached.policy.inline_below = 3000;
-  attached.policy.external_above = 70'000;
+  attached.root.policy = policy_of(seed_);
   attached.has_objects = has_objects();
   ASSERT_EQ(store_.check(), "") << "seed " << seed_;
   fs_ = core::make_filesystem(executor_, store_, attached, options_);

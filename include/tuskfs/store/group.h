@@ -140,8 +140,8 @@ struct Group {
   std::vector<ChunkDrop> chunk_drops;
   std::vector<ChunkPut> chunk_puts;
   std::vector<Staging> stagings;
-  Usage usage;                   // after this group
-  std::optional<Policy> policy;  // a new one
+  Usage usage;                           // after this group
+  std::optional<PolicySettings> policy;  // of the root, all of it
 };
 
 }  // namespace tusk::store

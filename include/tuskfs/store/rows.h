@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,6 +29,9 @@ struct Meta {
   bool has_xattrs = false;
 };
 
+// What a folder sets of its policy, for itself and what is below it: numbers, times in seconds.
+using PolicySettings = std::map<std::string, std::int64_t, std::less<>>;
+
 struct FolderRow {
   FolderId id;
   FolderId parent;  // the root is its own parent
@@ -35,6 +39,8 @@ struct FolderRow {
   Meta meta;
   WallTime renamed_at{};  // in a group: when it got this name, where that is not its first
   bool damaged = false;   // makes no sense as it stands: shown, and EIO on use
+  PolicySettings policy =
+      {};  // loaded; written by its extended attributes, the root's by the group
 };
 
 // Half-open range of chunk numbers.
@@ -79,7 +85,7 @@ struct XattrRow {
   Buffer value;
 };
 
-// What history keeps of a tree, and where contents are kept.
+// What holds in a folder: what history keeps, and where contents go.
 struct Policy {
   std::int64_t versions = 20;  // overwritten contents of a file; 0: none
   std::chrono::seconds version_age = std::chrono::days(90);

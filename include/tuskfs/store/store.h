@@ -97,7 +97,6 @@ struct Attached {
   FolderRow root;
   Usage usage;
   GroupNo last_group{};
-  Policy policy{};
   bool has_objects = false;  // there is a place for objects
   WallTime last_snapshot{};  // zero: there is none
 };

@@ -7,6 +7,7 @@
 
 #include "core/content_ops.h"
 #include "core/loads.h"
+#include "core/policy.h"
 #include "core/publish.h"
 #include "core/tier.h"
 #include "core/tree.h"
@@ -63,12 +64,11 @@ Attempt<std::size_t> copy_bytes(Core& core, Node& source, Node& target, const vf
   return bytes.size();
 }
 
-bool can_share(const Core& core, const Node& source, const Node& target,
-               const vfs::CopyRange& range, std::uint64_t size) {
+bool can_share(Core& core, const Node& source, Node& target, const vfs::CopyRange& range,
+               std::uint64_t size) {
+  const std::uint64_t after = std::max(target.file.size, range.target_offset + size);
   const bool stays = !has_object(source) && !has_object(target) &&
-                     (!core.external_above() ||
-                      std::max(target.file.size, range.target_offset + size) <=
-                          *core.external_above());
+                     after <= external_above(core, target).value_or(UINT64_MAX);
   return stays && &source != &target && source.file.form == store::Form::chunked && size >= kChunkBytes &&
          range.source_offset % kChunkBytes == 0 && range.target_offset % kChunkBytes == 0 &&
          range.target_offset + size > core.options.edit_in_place_limit;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/loads.h"
+#include "core/policy.h"
 #include "core/tree.h"
 #include "core/verbs.h"
 
@@ -35,6 +36,12 @@ void rename_node(Core& core, Node& node, const Side& from, const Side& to) {
   }
 }
 
+// A folder that moves may inherit other settings.
+void note_new_place(Core& core, const Node& node, const Side& from, const Side& to) {
+  if (!node.is_folder || from.folder == to.folder) return;
+  if (&policy_of(core, *from.folder) != &policy_of(core, *to.folder)) core.policy_epoch++;
+}
+
 void move_subfolder_count(const Node& node, Side& from, Side& to) {
   if (!node.is_folder || from.folder == to.folder) return;
   from.folder->meta.nlink--;
@@ -52,6 +59,8 @@ Attempt<void> exchange(Core& core, Side from, Side to) {
   rename_node(core, *to.node, to, from);
   move_subfolder_count(*from.node, from, to);
   move_subfolder_count(*to.node, to, from);
+  note_new_place(core, *from.node, from, to);
+  note_new_place(core, *to.node, to, from);
   const WallTime now = core.now();
   from.node->meta.ctime = to.node->meta.ctime = now;
   touch_folder(core, *from.folder, now);
@@ -84,6 +93,7 @@ Attempt<void> move(Core& core, Side from, Side to, uid_t by) {
   to.folder->dir->add(to.name, *from.node);
   rename_node(core, *from.node, from, to);
   move_subfolder_count(*from.node, from, to);
+  note_new_place(core, *from.node, from, to);
   from.node->meta.ctime = now;
   touch_folder(core, *from.folder, now);
   touch_folder(core, *to.folder, now);

@@ -64,11 +64,6 @@ Attempt<void> set_access_acl(Core& core, const vfs::Call& call, Node& node, Byte
   return {};
 }
 
-// Attributes that nobody stores: what the driver tells of itself, and the tree's policy.
-bool is_virtual(const Core& core, const Node& node, std::string_view name) {
-  return name.starts_with(kPolicyPrefix) || name == kTier || (&node == core.root && name == kStatus);
-}
-
 Attempt<void> set_tier(Core& core, const vfs::Call& call, Node& node, ByteSpan value) {
   const std::string_view tier(reinterpret_cast<const char*>(value.data()), value.size());
   if (call.uid != 0 && call.uid != node.meta.uid) return error(EPERM);
@@ -76,13 +71,67 @@ Attempt<void> set_tier(Core& core, const vfs::Call& call, Node& node, ByteSpan v
   return move_tier(core, node, tier == kOutside);
 }
 
-Attempt<void> set_virtual(Core& core, const vfs::Call& call, Node& node, std::string_view name,
-                          ByteSpan value) {
-  if (name == kStatus) return error(EPERM);
-  if (name == kTier) return set_tier(core, call, node, value);
-  if (&node != core.root) return error(EOPNOTSUPP);
+// Attributes that nobody stores, and the policy of folders, which is stored as others are (the
+// root's with the tree).
+bool is_policy(std::string_view name) { return name.starts_with(kPolicyPrefix); }
+
+bool is_reserved(const Core& core, const Node& node, std::string_view name) {
+  return name == kPolicyList || (&node == core.root && name == kStatus);
+}
+
+Attempt<void> check_policy_change(const vfs::Call& call, const Node& node) {
+  if (!node.is_folder) return error(EOPNOTSUPP);
   if (call.uid != 0 && call.uid != node.meta.uid) return error(EPERM);
-  return set_policy(core, name.substr(kPolicyPrefix.size()), value);
+  return {};
+}
+
+bool sets_policy(const Node& folder, std::string_view key) {
+  return folder.own_policy && folder.own_policy->settings.contains(key);
+}
+
+void note_root_policy(Core& core) {
+  core.policy_changed = true;
+  core.txg.mark(*core.root, kDirtyRow);
+}
+
+Attempt<void> set_policy(Core& core, const vfs::Call& call, Node& node, std::string_view name,
+                         ByteSpan value, int flags) {
+  ATTEMPT(check_policy_change(call, node));
+  const std::string_view key = name.substr(kPolicyPrefix.size());
+  ATTEMPT_ASSIGN(const std::int64_t number, parse_setting(key, value));
+  const bool exists = sets_policy(node, key);
+  if (flags & XATTR_CREATE && exists) return error(EEXIST);
+  if (flags & XATTR_REPLACE && !exists) return error(ENODATA);
+  change_setting(core, node, key, number);
+  if (&node == core.root) {
+    note_root_policy(core);
+  } else {
+    set(core, node, name, bytes_of(std::to_string(number)));
+  }
+  return {};
+}
+
+Attempt<void> unset_policy(Core& core, const vfs::Call& call, Node& node, std::string_view name) {
+  ATTEMPT(check_policy_change(call, node));
+  const std::string_view key = name.substr(kPolicyPrefix.size());
+  if (!sets_policy(node, key)) return error(ENODATA);
+  change_setting(core, node, key, {});
+  if (&node == core.root) {
+    note_root_policy(core);
+  } else {
+    remove(core, node, name);
+  }
+  return {};
+}
+
+// What a folder says of itself without having it stored.
+Attempt<std::string> told_value(Core& core, Node& node, std::string_view name) {
+  if (name == kStatus) {
+    if (core.status_text) return core.status_text();
+    return error(ENODATA);
+  }
+  if (name == kPolicyList) return policy_list(core, node);
+  return policy_value(core, node, name.substr(kPolicyPrefix.size()));
 }
 
 }  // namespace
@@ -92,7 +141,9 @@ Attempt<void> setxattr(Core& core, const vfs::Call& call, Ino ino, std::string_v
   ATTEMPT(core.txg.admit(0));
   ATTEMPT_ASSIGN(Node * node, node_with_xattrs(core, ino, name));
   ATTEMPT(check_name(name));
-  if (is_virtual(core, *node, name)) return set_virtual(core, call, *node, name, value);
+  if (is_reserved(core, *node, name)) return error(EPERM);
+  if (name == kTier) return set_tier(core, call, *node, value);
+  if (is_policy(name)) return set_policy(core, call, *node, name, value, flags);
   const bool exists = node->xattrs->values.contains(name);
   if (flags & XATTR_CREATE && exists) return error(EEXIST);
   if (flags & XATTR_REPLACE && !exists) return error(ENODATA);
@@ -107,12 +158,9 @@ Attempt<void> setxattr(Core& core, const vfs::Call& call, Ino ino, std::string_v
 
 Attempt<ByteSpan> getxattr(Core& core, Ino ino, std::string_view name, std::string& scratch) {
   ATTEMPT_ASSIGN(Node * node, core.node(ino));
-  if (node == core.root && name == kStatus && core.status_text) {
-    scratch = core.status_text();
-    return bytes_of(scratch);
-  }
-  if (node == core.root && name.starts_with(kPolicyPrefix)) {
-    ATTEMPT_ASSIGN(scratch, policy_value(core, name.substr(kPolicyPrefix.size())));
+  const bool told = is_policy(name) || is_reserved(core, *node, name);
+  if (node->is_folder && told) {
+    ATTEMPT_ASSIGN(scratch, told_value(core, *node, name));
     return bytes_of(scratch);
   }
   if (name == kTier && node->is_regular())
@@ -131,9 +179,10 @@ Attempt<std::string_view> listxattr(Core& core, Ino ino, std::string& scratch) {
   return std::string_view(scratch);
 }
 
-Attempt<void> removexattr(Core& core, Ino ino, std::string_view name) {
+Attempt<void> removexattr(Core& core, const vfs::Call& call, Ino ino, std::string_view name) {
   ATTEMPT(core.txg.admit(0));
   ATTEMPT_ASSIGN(Node * node, node_with_xattrs(core, ino, name));
+  if (node->is_folder && is_policy(name)) return unset_policy(core, call, *node, name);
   if (!node->xattrs->values.contains(name)) {
     return is_acl(name) ? Attempt<void>{} : error(ENODATA);
   }
