@@ -94,6 +94,8 @@ create or replace function tusk.collect_garbage(
 )
 returns record
 language plpgsql
+-- The sessions of mounts have none: here every file of a batch is matched with its folder's policy.
+set enable_hashjoin = on
 as $$
 declare
   p record;

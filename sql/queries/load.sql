@@ -72,3 +72,39 @@ select l.folder_id, l.name
 from tusk.file_links l
 where l.file_id = $1::uuid
 order by l.folder_id, l.name
+
+-- name: is_owned
+-- Whether a folder and everything below it is one user's: one row. Looks at all of it, each folder by
+-- index.
+with recursive below as (
+  select d.id, d.uid
+  from tusk.folders d
+  where d.id = $1::uuid
+  union all
+  select c.id, c.uid
+  from below b
+  cross join lateral (
+    select d.id, d.uid
+    from tusk.folders d
+    where d.parent_id = b.id
+      and d.parent_id <> d.id
+      and d.deleted_at is null
+    offset 0) c
+)
+select not exists (
+  select 1
+  from below b
+  where b.uid <> $2::int8
+    or exists (
+      select 1
+      from tusk.files f
+      where f.folder_id = b.id
+        and f.deleted_at is null
+        and f.uid <> $2::int8)
+    or exists (
+      select 1
+      from tusk.file_links l
+      join tusk.files f
+        on f.id = l.file_id
+      where l.folder_id = b.id
+        and f.uid <> $2::int8))

@@ -20,8 +20,8 @@ std::string help_of(const CLI::App& app) {
 
 void check_verb(const CLI::App& app, int argc, char** argv) {
   const std::string hint =
-      "mount, umount, dsn, status, migrate, log, cat, restore, trash, snapshot, policy, gc, fsck, backup "
-      "or restore-backup";
+      "mount, umount, dsn, status, migrate, log, cat, restore, trash, snapshot, policy, clone, gc, "
+      "fsck, backup or restore-backup";
   if (argc < 2) throw CLI::ValidationError("what is to be done? " + hint);
   const std::string word = argv[1];
   const auto named = [&](const CLI::App* verb) { return verb->get_name() == word; };

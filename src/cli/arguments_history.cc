@@ -109,12 +109,16 @@ void add_snapshot(CLI::App& app, Parsed& parsed) {
 }
 
 void add_clone(CLI::App& app, Parsed& parsed) {
-  CLI::App* verb = add_verb(app, "clone", "copy a file or folder of a mounted tree; it is there at "
-                                          "once, and large contents are shared until changed");
-  verb->add_option("SRC", parsed.clone.source)->required()->type_name("");
-  verb->add_option("DST", parsed.clone.target, "in the same tree, where nothing is yet")
+  CLI::App* verb = add_verb(app, "clone", "copy a file or folder, sharing its content");
+  verb->add_option("SRC", parsed.clone.source, "a file or folder in a mounted tree")
       ->required()
       ->type_name("");
+  verb->add_option("DST", parsed.clone.target, "a path of the same mount, where nothing is yet")
+      ->required()
+      ->type_name("");
+  verb->footer(
+      "The copy is SRC at one moment, with modes, times, owners, attributes and links. Who is not "
+      "root must own\nall of it.");
   verb->callback([&parsed] { parsed.verb = [&parsed] { return clone(parsed.clone); }; });
 }
 

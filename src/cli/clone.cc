@@ -1,73 +1,91 @@
-// A copy within a tree, by cp(1): it asks the mount to copy whole files, which shares what can be
-// shared. Under a hidden name first, so that what bears the name is whole.
+// clone: a copy within a mounted tree that shares its content with the original.
+#include "tuskfs/fuse/clone.h"
+
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <spawn.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 
+#include "cli/mount_table.h"
 #include "cli/report.h"
 #include "cli/verbs.h"
-
-extern char** environ;
+#include "tuskfs/base/fd.h"
 
 namespace tusk::cli {
 namespace {
 
 namespace fs = std::filesystem;
 
-std::unexpected<Error> failed(const std::string& what, const fs::path& path) {
-  return fail(errno, fmt::format("cannot {} {}: {}", what, path.string(), std::strerror(errno)));
+std::unexpected<Error> failed(const std::string& what) {
+  return fail(errno, fmt::format("{}: {}", what, std::strerror(errno)));
 }
 
-Result<void> check(const fs::path& source, const fs::path& target) {
-  struct stat from, folder, there;
-  if (::lstat(source.c_str(), &from) != 0) return failed("look at", source);
-  if (::lstat(target.c_str(), &there) == 0)
-    return fail(EEXIST, fmt::format("{} exists", target.string()), "name a place that is free");
-  if (::stat(target.parent_path().c_str(), &folder) != 0)
-    return failed("look at", target.parent_path());
-  if (from.st_dev != folder.st_dev)
-    return fail(EXDEV, "the two are not in the same mounted tree", "use cp");
-  const fs::path above = fs::weakly_canonical(source), below = fs::weakly_canonical(target);
-  const auto relative = below.lexically_relative(above);
-  if (!relative.empty() && *relative.begin() != "..")
-    return fail(EINVAL, fmt::format("{} is within {}", target.string(), source.string()));
-  return {};
+struct Places {
+  std::string source, target;
+  struct stat st {};
+};
+
+Result<Places> look(const CloneRequest& request) {
+  Places places{settle_path(request.source), settle_path(request.target)};
+  TRY_ASSIGN(const MountEntry from, mount_holding(places.source));
+  TRY_ASSIGN(const MountEntry to, mount_holding(places.target));
+  if (from.target != to.target)
+    return fail(EXDEV, "the two paths are in different mounts", "copy with cp -a instead");
+  if (::lstat(places.source.c_str(), &places.st) != 0) return failed(places.source);
+  const bool within = (places.target + "/").starts_with(places.source + "/");
+  if (within && places.target != places.source)
+    return fail(EINVAL, fmt::format("{} lies in {}", places.target, places.source));
+  return places;
 }
 
-Result<void> run_cp(const fs::path& source, const fs::path& target) {
-  std::string words[] = {"cp", "-a", "-T", "--reflink=auto", "--", source, target};
-  char* argv[std::size(words) + 1] = {};
-  for (std::size_t i = 0; i < std::size(words); i++) argv[i] = words[i].data();
-  pid_t pid = 0;
-  errno = ::posix_spawnp(&pid, "cp", nullptr, nullptr, argv, environ);
-  if (errno != 0) return failed("run", "cp");
-  int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
-  if (status == 0) return {};
-  return fail(EIO, fmt::format("{} is not copied", source.string()), "cp says why");
+// What is cloned into: new, empty, and ours alone until it has the original's mode.
+Result<Fd> make_target(const Places& places) {
+  const char* path = places.target.c_str();
+  if (S_ISDIR(places.st.st_mode)) {
+    if (::mkdir(path, 0700) != 0) return failed(places.target);
+    Fd fd(::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd) return failed(places.target);
+    return fd;
+  }
+  Fd fd(::open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!fd) return failed(places.target);
+  return fd;
+}
+
+std::unexpected<Error> refusal(const Places& places) {
+  if (errno == EACCES || errno == EPERM)
+    return fail(EACCES, fmt::format("{} holds what is not yours", places.source),
+                "only root may clone what others own");
+  if (errno == EXDEV) return fail(EXDEV, "what is in .tusk cannot be cloned", "see tuskfs restore");
+  return failed(fmt::format("cannot clone {}", places.source));
 }
 
 Result<void> perform(const CloneRequest& request) {
-  const fs::path source = fs::absolute(request.source).lexically_normal();
-  fs::path target = fs::absolute(request.target).lexically_normal();
-  if (!target.has_filename()) target = target.parent_path();
-  TRY(check(source, target));
-  const fs::path hidden = target.parent_path() / fmt::format(".clone-{}", ::getpid());
-  std::error_code ignored;
-  auto copied = run_cp(source, hidden);
-  if (copied && ::renameat2(AT_FDCWD, hidden.c_str(), AT_FDCWD, target.c_str(),
-                            RENAME_NOREPLACE) != 0)
-    copied = failed("rename the copy to", target);
-  if (!copied) fs::remove_all(hidden, ignored);
-  return copied;
+  TRY_ASSIGN(const Places places, look(request));
+  if (!S_ISDIR(places.st.st_mode) && !S_ISREG(places.st.st_mode))
+    return fail(EINVAL, fmt::format("{} is neither a file nor a folder", places.source));
+  // Held, so that the number goes on to mean it.
+  const Fd source(::open(places.source.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  if (!source) return failed(places.source);
+  TRY_ASSIGN(const Fd target, make_target(places));
+  std::uint64_t ino = places.st.st_ino;
+  if (::ioctl(target.get(), fuse::kCloneFrom, &ino) != 0) {
+    const auto refused = refusal(places);
+    (void)::unlinkat(AT_FDCWD, places.target.c_str(),
+                     S_ISDIR(places.st.st_mode) ? AT_REMOVEDIR : 0);
+    return refused;
+  }
+  // The kernel still knows the target as it was made; and the database may have refused the clone.
+  struct statx now {};
+  if (::fsync(target.get()) != 0 ||
+      ::statx(target.get(), "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_ALL, &now) != 0) {
+    return failed(places.target);
+  }
+  return {};
 }
 
 }  // namespace

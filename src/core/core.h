@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "core/cache.h"
 #include "core/inode_table.h"
@@ -38,9 +39,10 @@ struct Core {
   InodeTable table;
   Cache cache;
   Txg txg;
-  store::Usage usage;              // as the last cut left it
-  std::uint64_t policy_epoch = 1;  // what nodes know of policies under another number is too old
-  bool policy_changed = false;     // the root's, since the last cut
+  store::Usage usage;                // as the last cut left it
+  std::vector<store::Clone> clones;  // of the open group
+  std::uint64_t policy_epoch = 1;    // what nodes know of policies under another number is too old
+  bool policy_changed = false;       // the root's, since the last cut
   const bool has_objects;
   WallTime last_snapshot{};  // what was content then is a version of its own
   Node* root = nullptr;

@@ -157,6 +157,12 @@ class CoreFilesystem final : public Filesystem {
     run(call, std::move(reply),
         [this, call, range] { return core::copy_file_range(core_, call, range); });
   }
+  void clone(const Call& call, Ino source, Ino target, Reply<void> reply) override {
+    run(call, std::move(reply),
+        [this, call, source, target, check = std::make_shared<CloneCheck>()] {
+          return core::clone(core_, call, source, target, check);
+        });
+  }
   void lseek(const Call& call, Ino ino, std::uint64_t offset, int whence,
              Reply<std::uint64_t> reply) override {
     run(call, std::move(reply),

@@ -79,7 +79,8 @@ void add_prefetch(Core& core, Node& node, std::vector<FileId>& ids) {
   for (; at < dir.slots().size() && ids.size() < dir.prefetch_count && bytes < kPrefetchBytes;
        at++) {
     Node* next = dir.slots()[at].node;
-    if (!next || !next->is_regular() || next->file.size > kPrefetchFile || !whole_missing(*next))
+    if (!next || !next->is_regular() || next->file.size > kPrefetchFile || !whole_missing(*next) ||
+        !core.txg.is_committed(next->cloned_in))
       continue;
     if (std::exchange(next->load_state().whole_loading, true)) continue;
     next->loads->whole_version = next->file.version;
@@ -163,6 +164,7 @@ Attempt<void> load_whole(Core& core, Node& node) {
     content_of(node);
     return {};
   }
+  if (!core.txg.is_committed(node.cloned_in)) return wait_on(core.txg.want_commit());
   NodeLoads& loads = node.load_state();
   if (!std::exchange(loads.whole_loading, true)) {
     loads.whole_version = node.file.version;

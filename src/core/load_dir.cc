@@ -135,6 +135,7 @@ void on_page(Core& core, std::shared_ptr<DirLoad> load, const std::string& after
   if (!page->next_after.empty()) return ask_page(core, load, page->next_after);
   folder.dir = std::move(load->dir);
   folder.dir->used = core.executor.now();
+  folder.dir->open_handles = folder.opens;
   std::uint32_t subfolders = 0;
   for (const auto& slot : folder.dir->slots()) subfolders += slot.node->is_folder;
   folder.meta.nlink = 2 + subfolders;
@@ -156,6 +157,7 @@ Attempt<void> load_dir(Core& core, Node& folder) {
     return {};
   }
   if (folder.gone) return error(ENOENT);
+  if (!core.txg.is_committed(folder.cloned_in)) return wait_on(core.txg.want_commit());
   NodeLoads& loads = folder.load_state();
   if (!std::exchange(loads.dir_loading, true)) {
     auto load = std::make_shared<DirLoad>();

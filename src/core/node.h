@@ -98,8 +98,9 @@ struct Node {
   std::uint32_t writers = 0;  // of the opens
   std::uint32_t dentries = 0;
   std::uint64_t lookups = 0;
-  Name first;       // the root is its own folder
-  GroupNo group{};  // last group that changed it
+  Name first;           // the root is its own folder
+  GroupNo group{};      // last group that changed it
+  GroupNo cloned_in{};  // what the store has of it, or below it, is there once this has committed
   std::uint64_t stored_size = 0;
   std::optional<StoredName> stored_name;  // once `first` differs
   FileState file;

@@ -130,6 +130,12 @@ Attempt<Node*> make_node(Core& core, const vfs::Call& call, Ino parent, std::str
   return &node;
 }
 
+bool is_below(const Core& core, const Node& node, const Node& folder) {
+  const Node* at = &folder;
+  while (at && at != &node && at != core.root) at = core.table.find(at->first.folder.uuid);
+  return at == &node;
+}
+
 void enter(Node& folder, std::string_view name, Node& node) {
   folder.dir->add(name, node);
   node.dentries++;

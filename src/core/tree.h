@@ -28,6 +28,8 @@ struct NewNode {
 Attempt<Node*> make_node(Core& core, const vfs::Call& call, Ino parent, std::string_view name,
                          NewNode);
 
+// True if `folder` is `node` or lies below it.
+bool is_below(const Core& core, const Node& node, const Node& folder);
 void enter(Node& folder, std::string_view name, Node& node);
 // The entry goes, removed by the user `by`; the node loses a name (a file with no name left is
 // gone). Links are loaded.

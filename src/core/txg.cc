@@ -111,6 +111,16 @@ void Txg::cut_if_due() {
   if (!urgent && now - last_change_ < kPause && now - first_change_ < kBusyDelay)
     cut_due_ = now + kPause;
   if (cut_due_ > now) return wake_at(cut_due_);
+  cut();
+}
+
+bool Txg::cut_now() {
+  if (in_flight_) return false;
+  if (!open_.empty()) cut();
+  return true;
+}
+
+void Txg::cut() {
   cut_due_ = MonotonicTime::max();
   in_flight_nodes_ = std::exchange(open_, {});
   Cut cut = cut_group(core_, in_flight_nodes_, open_number_, std::exchange(durable_wanted_, false));
@@ -139,6 +149,8 @@ void Txg::on_committed(const store::CommitResult& result) {
   if (in_flight_->durable) durable_ = committed_;
   last_commit_ = core_.now();
   last_error_.clear();
+  // Nothing was cut since: it is as the last cut left it.
+  if (result.usage) core_.usage = *result.usage;
   in_flight_.reset();
   in_flight_charges_.clear();
   for (const store::Refusal& refusal : result.refused) {

@@ -40,6 +40,9 @@ class Txg {
   // Asks for a commit soon; woken at each (check is_committed again).
   Waiters& want_commit();
   void cut_soon();
+  // What follows is not in a group with anything before it. False: a group is in flight; to be
+  // asked again once that has committed.
+  bool cut_now();
   // The last group that has any change, the open one included.
   GroupNo last_changed() const;
 
@@ -60,6 +63,7 @@ class Txg {
   void arm(std::chrono::nanoseconds delay);
   void wake_at(MonotonicTime due);
   void cut_if_due();
+  void cut();
   void send();
   void on_result(store::CommitResult result);
   void on_committed(const store::CommitResult& result);

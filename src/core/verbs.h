@@ -1,9 +1,11 @@
 // The verbs, one file each in verbs/. All run on the core thread; each is an attempt.
 #pragma once
 
+#include <memory>
 #include <optional>
 
 #include "core/core.h"
+#include "tuskfs/base/result.h"
 #include "tuskfs/vfs/vfs.h"
 
 namespace tusk::core {
@@ -60,6 +62,15 @@ Attempt<void> removexattr(Core&, const vfs::Call&, Ino, std::string_view name);
 Attempt<void> fallocate(Core&, const vfs::Call&, Ino, int mode, std::uint64_t offset,
                         std::uint64_t size);
 Attempt<std::size_t> copy_file_range(Core&, const vfs::Call&, const vfs::CopyRange&);
+// What is known of the source's owners, between attempts.
+struct CloneCheck {
+  std::optional<GroupNo> since;  // what the store must have to be asked
+  bool asked = false;
+  std::optional<Result<bool>> owned;
+  Waiters waiters;
+};
+Attempt<void> clone(Core&, const vfs::Call&, Ino source, Ino target,
+                    const std::shared_ptr<CloneCheck>&);
 Attempt<std::uint64_t> lseek(Core&, Ino, std::uint64_t offset, int whence);
 
 }  // namespace tusk::core

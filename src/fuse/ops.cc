@@ -1,6 +1,7 @@
 // One handler per request: unpack, one call of the Vfs, answer.
 
 #include <algorithm>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "fuse/directory.h"
 #include "fuse/reply.h"
 #include "tuskfs/base/log.h"
+#include "tuskfs/fuse/clone.h"
 
 namespace tusk::fuse {
 namespace {
@@ -19,7 +21,7 @@ void init(void* userdata, fuse_conn_info* conn) {
   const auto want = [conn](unsigned capability) { conn->want |= conn->capable & capability; };
   want(FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_DONT_MASK | FUSE_CAP_POSIX_ACL |
        FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ASYNC_DIO | FUSE_CAP_ASYNC_READ | FUSE_CAP_READDIRPLUS |
-       FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_CACHE_SYMLINKS);
+       FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_IOCTL_DIR);
   // Requests come as memory; the tree changes only through this mount.
   conn->want &=
       ~static_cast<unsigned>(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
@@ -300,10 +302,19 @@ void lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, fuse_file_i
   });
 }
 
-// FICLONE, chattr(1) and the like.
-void ioctl(fuse_req_t req, fuse_ino_t, unsigned, void*, fuse_file_info*, unsigned, const void*,
-           std::size_t, std::size_t) {
-  fuse_reply_err(req, ENOTTY);
+// All others, as chattr(1) sends them, are not supported.
+void ioctl(fuse_req_t req, fuse_ino_t ino, unsigned command, void*, fuse_file_info*, unsigned,
+           const void* bytes, std::size_t size, std::size_t) {
+  std::uint64_t source = 0;
+  if (command != kCloneFrom || size != sizeof source) {
+    fuse_reply_err(req, ENOTTY);
+    return;
+  }
+  std::memcpy(&source, bytes, sizeof source);
+  call_verb(req, [&](vfs::Vfs& vfs, const vfs::Call& call) {
+    vfs.clone(call, to_ino(source), to_ino(ino),
+              reply_with<void>(req, [req] { fuse_reply_ioctl(req, 0, nullptr, 0); }));
+  });
 }
 
 }  // namespace

@@ -100,13 +100,23 @@ CommitResult Committer::commit_after(const std::shared_ptr<const Group>& group) 
   // In the database already: an earlier attempt of unknown end that went well.
   if (last_group_ >= number) {
     keep(group, group->durable);
-    return {};
+    return with_usage(*group, {});
   }
   const bool durable = group->durable || kept_bytes_ >= kKeptBytes;
   CommitResult result = send(*group, durable);
   if (result.state != CommitState::committed) return result;
   last_group_ = number;
   keep(group, durable);
+  return with_usage(*group, std::move(result));
+}
+
+// Only the database knows what a clone was. Unless it tells, the group is sent, and found, again.
+CommitResult Committer::with_usage(const Group& group, CommitResult result) {
+  if (group.clones.empty()) return result;
+  const auto usage = connection_->run("usage", Params().add(lease_.attached.tenant));
+  if (!usage) return commit_result(usage.error(), true);
+  const Row row = usage->row(0);
+  result.usage = {row.integer(0), row.integer(1), row.integer(2)};
   return result;
 }
 

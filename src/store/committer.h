@@ -43,6 +43,7 @@ class Committer {
   std::optional<CommitResult> reconnect();
   CommitResult commit_after(const std::shared_ptr<const Group>& group);
   std::optional<CommitResult> commit_undone(std::int64_t before);
+  CommitResult with_usage(const Group& group, CommitResult result);
   CommitResult send(const Group& group, bool durable);
   CommitResult send_whole(const Group& group, bool durable);
   CommitResult send_accepted(const Group& group, bool durable);

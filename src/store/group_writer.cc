@@ -58,6 +58,7 @@ class RowWriter {
   RowWriter(Connection& connection, const Group& group, const Lease& lease, MimeTypes& mime)
       : connection_(connection), group_(group), lease_(lease), mime_(mime) {}
 
+  PgExpected<void> clones();
   PgExpected<void> shares();
   PgExpected<void> links(std::string_view statement, const std::vector<LinkRow>& rows);
   template <class IdType>
@@ -86,6 +87,23 @@ class RowWriter {
   const Lease& lease_;
   MimeTypes& mime_;
 };
+
+PgExpected<void> RowWriter::clones() {
+  if (!group_.clones.empty()) TRY(connection_.queue("clone_freely", Params()));
+  for (const Clone& clone : group_.clones) {
+    const std::int64_t owner = clone.owner ? std::int64_t{*clone.owner} : -1;
+    TRY(clone.is_folder
+            ? connection_.queue("clone_tree", Params()
+                                                  .add(lease_.attached.tenant)
+                                                  .add(clone.source)
+                                                  .add(clone.target)
+                                                  .add(clone.at.ns)
+                                                  .add(owner))
+            : connection_.queue("clone_file",
+                                Params().add(clone.source).add(clone.target).add(clone.version)));
+  }
+  return {};
+}
 
 PgExpected<void> RowWriter::shares() {
   // One statement, as all shares are to see the chunks as they were before.
@@ -280,6 +298,7 @@ PgExpected<void> write_rows(Connection& connection, const Group& group, const Le
                             MimeTypes& mime) {
   mime.start_group(std::chrono::steady_clock::now());
   RowWriter writer(connection, group, lease, mime);
+  TRY(writer.clones());
   TRY(writer.shares());
   TRY(writer.links("remove_links", group.links_removed));
   TRY(writer.ids("delete_files", group.files_deleted));

@@ -207,4 +207,10 @@ Result<std::vector<LinkRow>> Loader::links(FileId file) {
   return rows;
 }
 
+Result<bool> Loader::owned(FolderId folder, uid_t owner) {
+  const Params params = Params().add(folder).add(std::int64_t{owner});
+  TRY_ASSIGN(const auto results, ask({{"is_owned", params}}));
+  return results[0].row(0).boolean(0);
+}
+
 }  // namespace tusk::store

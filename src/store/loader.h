@@ -20,6 +20,8 @@ class Loader {
   Result<std::vector<XattrRow>> xattrs(Uuid owner);
   Result<std::vector<LinkRow>> links(FileId file);
 
+  Result<bool> owned(FolderId folder, uid_t owner);
+
   struct Query {
     std::string_view statement;
     const Params& params;

@@ -94,6 +94,11 @@ class PostgresStoreImpl final : public PostgresStore, private PastStore {
                                std::move(callback));
   }
 
+  void load_ownership(FolderId folder, uid_t owner, Callback<Result<bool>> callback) override {
+    load<bool>([folder, owner](Loader& loader) { return loader.owned(folder, owner); },
+               std::move(callback));
+  }
+
   void commit(std::shared_ptr<const Group> group, Callback<CommitResult> callback) override {
     auto answer = std::make_shared<Callback<CommitResult>>(std::move(callback));
     const bool queued = commits_.push([this, group = std::move(group), answer](Loader& loader) {

@@ -58,6 +58,7 @@ class Salvage {
       : connection_(connection), group_(group), lease_(lease), mime_(mime) {}
 
   PgExpected<std::vector<Refusal>> run() {
+    TRY(write_clones());
     Group common;
     common.chunk_shares = group_.chunk_shares;
     common.files_vacated = group_.files_vacated;
@@ -70,9 +71,25 @@ class Salvage {
   }
 
  private:
+  // They read what the rest of the group changes.
+  PgExpected<void> write_clones() {
+    for (const Clone& clone : group_.clones) {
+      Group alone;
+      alone.clones.push_back(clone);
+      const auto written = write(alone);
+      if (written) continue;
+      if (commit_result(written.error(), false).state != CommitState::refused) return written;
+      TRY(connection_.run("rollback_to_savepoint"));
+      refused_.push_back({clone.target, written.error().text()});
+    }
+    return {};
+  }
+
   std::vector<Uuid> all_owners() const {
     std::vector<Uuid> owners;
+    // The rows of what could not become a clone are not those of what it is.
     std::set<Uuid> seen;
+    for (const Refusal& refusal : refused_) seen.insert(refusal.owner);
     Group unused;
     for_each_list(group_, unused, [&](const auto& rows, auto&) {
       for (const auto& row : rows) {

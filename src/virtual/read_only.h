@@ -59,6 +59,7 @@ class ReadOnly : public vfs::Vfs {
                        vfs::Reply<std::size_t> r) override {
     r(vfs::error(EROFS));
   }
+  void clone(const vfs::Call&, Ino, Ino, vfs::Reply<void> r) override { r(vfs::error(EROFS)); }
 
   // There is nothing to write back.
   void flush(const vfs::Call&, Ino, Handle, vfs::Reply<void> r) override { r({}); }

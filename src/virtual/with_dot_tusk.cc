@@ -131,6 +131,10 @@ class WithDotTusk final : public Vfs {
     if (is_in_dot_tusk(range.source)) return reply(error(EXDEV));
     of(range.target).copy_file_range(call, range, std::move(reply));
   }
+  void clone(const Call& call, Ino source, Ino target, Reply<void> reply) override {
+    if (is_in_dot_tusk(source)) return reply(error(EXDEV));
+    of(target).clone(call, source, target, std::move(reply));
+  }
   void lseek(const Call& call, Ino ino, std::uint64_t offset, int whence,
              Reply<std::uint64_t> reply) override {
     of(ino).lseek(call, ino, offset, whence, std::move(reply));

@@ -240,32 +240,6 @@ TEST_F(HistoryVerbs, du_tells_what_is_live_past_and_deleted) {
   EXPECT_NE(said({"du", mount_->path()}).find("external"), std::string::npos);
 }
 
-TEST_F(HistoryVerbs, a_clone_is_the_same_tree_and_shares_large_contents) {
-  std::filesystem::create_directories(at("src/sub"));
-  put_synced("src/file", "small");
-  put_synced("src/chunked", pattern(3'000'000));
-  put_synced("src/large", pattern(11'000'000));
-  std::filesystem::create_hard_link(at("src/file"), at("src/sub/hard"));
-  std::filesystem::create_symlink("file", at("src/link"));
-  ASSERT_EQ(::setxattr(at("src/file").c_str(), "user.note", "x", 1, 0), 0);
-  ASSERT_EQ(::chmod(at("src/sub").c_str(), 0710), 0);
-  EXPECT_EQ(said({"clone", at("src"), at("dst")}), "");
-  const auto lines = differences(snapshot_of(at("src"), {}), snapshot_of(at("dst"), {}));
-  for (const std::string& line : lines) ADD_FAILURE() << line;
-  EXPECT_EQ(Sql(mount_->dsn()).value("select count(*)::text from tusk.objects"), "1");
-  EXPECT_EQ(Sql(mount_->dsn()).value("select count(*)::text from tusk.file_chunks where data is "
-                                     "not null"),
-            "47")
-      << "all whole chunks are shared";
-  put_synced("dst/large", pattern(12'000'000));
-  EXPECT_EQ(get(at("src/large")), pattern(11'000'000));
-  EXPECT_NE(refused({"clone", at("src"), at("dst")}).find("exists"), std::string::npos);
-  EXPECT_NE(refused({"clone", at("src"), at("src/sub/in")}).find("is within"), std::string::npos);
-  EXPECT_NE(refused({"clone", at("src"), "/tmp/elsewhere"}).find("same mounted tree"),
-            std::string::npos);
-  refused({"clone", at("none"), at("other")});
-}
-
 TEST_F(HistoryVerbs, a_policy_holds_at_once_and_after_a_remount) {
   const auto shown = [&] { return policy(mount_->path()); };
   EXPECT_EQ(shown(),

@@ -18,6 +18,7 @@
 #include <fstream>
 
 #include "support/fuse_mount.h"
+#include "tuskfs/fuse/clone.h"
 
 namespace tusk::test {
 namespace {
@@ -255,6 +256,21 @@ TEST_F(Verbs, locks_are_the_kernel_s_and_hold_between_opens) {
   struct flock lock {};
   lock.l_type = F_WRLCK;
   EXPECT_EQ(::fcntl(one.get(), F_SETLK, &lock), 0);
+}
+
+TEST_F(Verbs, a_clone_is_asked_for_by_an_ioctl_on_files_and_folders) {
+  put("source", "content");
+  ASSERT_EQ(::mkdir(at("folder").c_str(), 0755), 0);
+  const Fd target = open("target", O_CREAT | O_WRONLY);
+  const Fd folder = open("folder", O_RDONLY | O_DIRECTORY);
+  struct stat st {};
+  ASSERT_EQ(::stat(at("source").c_str(), &st), 0);
+  std::uint64_t ino = st.st_ino;
+  EXPECT_EQ(::ioctl(target.get(), fuse::kCloneFrom, &ino), 0);
+  EXPECT_EQ(::ioctl(folder.get(), fuse::kCloneFrom, &ino), 0);
+  struct statx now {};
+  ASSERT_EQ(::statx(target.get(), "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_SIZE, &now), 0);
+  EXPECT_EQ(now.stx_size, 7u);
 }
 
 TEST_F(Verbs, unknown_ioctls_are_enotty) {

@@ -353,6 +353,32 @@ TEST_F(ObjectsTest, a_disk_that_is_not_there_is_not_taken_for_an_empty_one) {
   EXPECT_EQ(get(at("file")), bytes) << "the place is remembered";
 }
 
+TEST_F(ObjectsTest, a_clone_shares_objects_until_they_are_written_to) {
+  fs::create_directory(at("a"));
+  const std::string bytes = noise(12 * kMiB, 1);
+  write_and_settle("a/file", bytes);
+  run_ok({TUSKFS_BINARY, "clone", at("a").string(), at("b").string()});
+  run_ok({TUSKFS_BINARY, "clone", at("a/file").string(), at("c").string()});
+  EXPECT_EQ(objects().size(), 1u);
+  for (const char* name : {"b/file", "c"}) EXPECT_TRUE(get(at(name)) == bytes) << name;
+  std::string changed = bytes;
+  changed.replace(kMiB, 7, "changed");
+  write_at(open_file(at("c"), O_WRONLY).get(), "changed", kMiB);
+  settle();
+  EXPECT_EQ(objects().size(), 2u);
+  run_ok({TUSKFS_BINARY, "policy", "set", mount_->path().string(), "versions=0", "trash=0"});
+  run_ok({"rm", "-r", at("a").string()});
+  settle();
+  EXPECT_EQ(gc().status, 0);
+  mount_->remount();
+  EXPECT_TRUE(get(at("b/file")) == bytes);
+  EXPECT_TRUE(get(at("c")) == changed);
+  fs::remove(at("b/file"));
+  settle();
+  EXPECT_EQ(gc().status, 0);
+  EXPECT_EQ(objects().size(), 1u);
+}
+
 TEST_F(ObjectsTest, storage_moves_files_in_use_and_back) {
   fs::create_directory(at("folder"));
   const std::string large = noise(150 * kMiB + 3, 1), small = noise(3 * kMiB, 2);

@@ -76,6 +76,7 @@ class FakeVfs final : public vfs::Vfs {
   void fallocate(const vfs::Call&, Ino, Handle, int mode, std::uint64_t offset, std::uint64_t size,
                  vfs::Reply<void>) override;
   void copy_file_range(const vfs::Call&, const vfs::CopyRange&, vfs::Reply<std::size_t>) override;
+  void clone(const vfs::Call&, Ino source, Ino target, vfs::Reply<void>) override;
   void lseek(const vfs::Call&, Ino, std::uint64_t offset, int whence,
              vfs::Reply<std::uint64_t>) override;
   void interrupt(std::uint64_t token) override;

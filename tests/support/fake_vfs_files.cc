@@ -176,6 +176,14 @@ void FakeVfs::fallocate(const vfs::Call& call, Ino ino, Handle, int mode, std::u
   });
 }
 
+void FakeVfs::clone(const vfs::Call& call, Ino source, Ino target, vfs::Reply<void> reply) {
+  verb("clone", call, std::move(reply), [&]() -> vfs::Outcome<void> {
+    node(target).data = node(source).data;
+    node(target).attr.size = node(source).attr.size;
+    return {};
+  });
+}
+
 void FakeVfs::copy_file_range(const vfs::Call& call, const vfs::CopyRange& range,
                               vfs::Reply<std::size_t> reply) {
   verb("copy_file_range", call, std::move(reply), [&]() -> vfs::Outcome<std::size_t> {

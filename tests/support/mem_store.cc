@@ -228,6 +228,13 @@ void MemStore::load_links(FileId id, Callback<Result<std::vector<LinkRow>>> call
   });
 }
 
+void MemStore::load_ownership(FolderId, uid_t, Callback<Result<bool>> callback) {
+  answer([callback = std::move(callback)](bool connected) mutable {
+    if (!connected) return callback(std::unexpected(not_connected()));
+    callback(true);
+  });
+}
+
 void MemStore::commit(std::shared_ptr<const Group> group, Callback<CommitResult> callback) {
   commit_ = std::make_unique<PendingCommit>(PendingCommit{std::move(group), std::move(callback)});
   if (automatic) executor_.post([this] { step_commit(Verdict::commit); });
@@ -247,8 +254,11 @@ void MemStore::step_commit(Verdict verdict) {
     undurable_.clear();
   }
   switch (verdict) {
-    case Verdict::commit:
-      return pending->callback({});
+    case Verdict::commit: {
+      CommitResult result;
+      if (!pending->group->clones.empty()) result.usage = state_.usage;
+      return pending->callback(result);
+    }
     case Verdict::commit_but_unknown:
     case Verdict::lose_and_unknown:
       return pending->callback({CommitState::unknown, {EIO, "connection lost in commit", ""}});
@@ -297,7 +307,99 @@ void MemStore::drop_chunks(State& state, const ChunkDrop& drop) {
   });
 }
 
+// New ids, as the real store's random ones: the same for a group that is applied again.
+Uuid clone_id(const Uuid& target, const Uuid& of) {
+  const std::uint64_t a = target.low62() * 0x9e3779b97f4a7c15u, b = of.low62();
+  return Uuid::v7(1, a ^ b, (a + b) * 0xbf58476d1ce4e5b9u);
+}
+
+FileId MemStore::clone_file(State& state, const FileRow& from, FolderId to, const std::string& name,
+                            WallTime at) {
+  FileRow row = from;
+  row.id = {clone_id(to.uuid, from.id.uuid)};
+  row.folder = to;
+  row.name = name;
+  row.version = 1;
+  row.content_at = at;
+  row.meta.nlink = 1;
+  if (const auto data = state.data.find(from.id); data != state.data.end())
+    state.data[row.id] = SharedBytes(data->second);
+  for (std::int64_t n = 0;
+       n * static_cast<std::int64_t>(kChunkBytes) < static_cast<std::int64_t>(row.size); n++) {
+    const SharedBytes data = newest(state, from.id, n, from.version);
+    if (data) state.chunks[{row.id, n, 1}] = data;
+  }
+  state.files[row.id] = row;
+  state.usage.files++;
+  state.usage.bytes += static_cast<std::int64_t>(row.size);
+  return row.id;
+}
+
+void MemStore::clone_folder(State& state, const Clone& clone, FolderId from, FolderId to,
+                            std::map<FileId, FileId>& files) {
+  const auto enter = [&](const FileRow& row, const std::string& name) {
+    const auto known = files.find(row.id);
+    if (known == files.end()) {
+      files[row.id] = clone_file(state, FileRow(row), to, name, clone.at);
+      return;
+    }
+    state.links[{to, name}] = known->second;
+    state.files.at(known->second).meta.nlink++;
+  };
+  std::vector<FileRow> inside;
+  for (const auto& [id, row] : state.files) {
+    const bool hidden = state.orphans.contains(id) || state.trashed.contains(id.uuid);
+    if (row.folder == from && !hidden) inside.push_back(row);
+  }
+  for (const FileRow& row : inside) enter(row, row.name);
+  std::vector<std::pair<std::string, FileId>> linked;
+  for (const auto& [place, id] : state.links) {
+    if (place.first == from) linked.emplace_back(place.second, id);
+  }
+  for (const auto& [name, id] : linked) enter(FileRow(state.files.at(id)), name);
+  std::vector<FolderRow> below;
+  for (const auto& [id, row] : state.folders) {
+    if (row.parent == from && id != from && !state.trashed.contains(id.uuid)) below.push_back(row);
+  }
+  for (FolderRow row : below) {
+    const FolderId old = row.id;
+    row.id = {clone_id(to.uuid, old.uuid)};
+    row.parent = to;
+    state.folders[row.id] = row;
+    state.usage.folders++;
+    clone_folder(state, clone, old, row.id, files);
+  }
+}
+
+void MemStore::clone(State& state, const Clone& clone) {
+  if (clone.is_folder) {
+    std::map<FileId, FileId> files;
+    return clone_folder(state, clone, {clone.source}, {clone.target}, files);
+  }
+  const FileId source{clone.source}, target{clone.target};
+  const FileRow& from = state.files.at(source);
+  FileRow& to = state.files.at(target);
+  to.size = from.size;
+  to.form = from.form;
+  to.holes = from.holes;
+  to.checksum = from.checksum;
+  to.version = clone.version;
+  const auto data = state.data.find(source);
+  if (data == state.data.end()) {
+    state.data.erase(target);
+  } else {
+    state.data[target] = SharedBytes(data->second);
+  }
+  for (std::int64_t n = 0;
+       n * static_cast<std::int64_t>(kChunkBytes) < static_cast<std::int64_t>(to.size); n++) {
+    const SharedBytes chunk = newest(state, source, n, from.version);
+    if (chunk) state.chunks[{target, n, clone.version}] = chunk;
+  }
+}
+
 void MemStore::apply(State& state, const Group& group) const {
+  state.usage = group.usage;
+  for (const Clone& each : group.clones) clone(state, each);
   for (const auto& share : group.chunk_shares) {
     for (std::int64_t i = 0; i < share.count; i++) {
       const SharedBytes data =
@@ -358,7 +460,6 @@ void MemStore::apply(State& state, const Group& group) const {
     }
   }
   if (group.policy) state.root_policy = *group.policy;
-  state.usage = group.usage;
   state.last_group = static_cast<std::int64_t>(group.number);
 }
 

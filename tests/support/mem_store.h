@@ -31,6 +31,7 @@ class MemStore final : public store::Store {
                    store::Callback<Result<std::vector<store::Chunk>>>) override;
   void load_xattrs(Uuid owner, store::Callback<Result<std::vector<store::XattrRow>>>) override;
   void load_links(FileId, store::Callback<Result<std::vector<store::LinkRow>>>) override;
+  void load_ownership(FolderId, uid_t, store::Callback<Result<bool>>) override;
   void commit(std::shared_ptr<const store::Group>, store::Callback<store::CommitResult>) override;
 
   // Nothing is answered before it is stepped; `automatic` answers everything at once.
@@ -92,6 +93,11 @@ class MemStore final : public store::Store {
   SharedBytes stored_chunk(const store::ChunkQuery& query, std::int64_t chunk) const;
   void answer(std::move_only_function<void(bool connected)> load);
   void apply(State& state, const store::Group& group) const;
+  static void clone(State& state, const store::Clone& clone);
+  static void clone_folder(State& state, const store::Clone& clone, FolderId from, FolderId to,
+                           std::map<FileId, FileId>& files);
+  static FileId clone_file(State& state, const store::FileRow& row, FolderId to,
+                           const std::string& name, WallTime at);
   static void delete_file(State& state, FileId id);
   static void drop_chunks(State& state, const store::ChunkDrop& drop);
   // As the folder's row is loaded: with what it sets of its policy.

@@ -68,6 +68,26 @@ int Model::link(int node, int folder, const std::string& name) {
   return 0;
 }
 
+void Model::clone(int source, int target) {
+  std::map<int, int> files;
+  const auto copy = [&](const auto& self, int from, int to) -> void {
+    nodes_[to].mode = nodes_[from].mode;
+    nodes_[to].published = nodes_[to].current = nodes_[from].published;
+    for (const auto& [name, child] : nodes_[from].entries) {
+      const bool folder = nodes_[child].folder;
+      if (!folder && files.contains(child)) {
+        nodes_[to].entries[name] = files[child];
+        nodes_[files[child]].names++;
+        continue;
+      }
+      const int made = nodes_[to].entries[name] = files[child] = next_++;
+      nodes_[made].folder = folder;
+      self(self, child, made);
+    }
+  };
+  copy(copy, source, target);
+}
+
 int Model::parent_of(int folder) const {
   for (const auto& [id, node] : nodes_) {
     for (const auto& [name, child] : node.entries) {

@@ -39,6 +39,8 @@ class Model {
   void write(int node, std::size_t offset, const std::string& data);
   void truncate(int node, std::size_t size);
   void publish(int node);
+  // `target`, empty, becomes what `source` is; both files or both folders.
+  void clone(int source, int target);
   // A mount begins: nothing is open, nothing unpublished.
   void restart();
 

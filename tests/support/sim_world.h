@@ -107,6 +107,8 @@ class World {
   void do_chmod();
   // Copies from the start of one open file to the start of another; what came across is published.
   void do_copy();
+  // Makes an empty file or folder and has it become a clone.
+  void do_clone();
   void check_content(Ino file, const std::string& want);
   void do_read();
   void check_tree(int folder);

@@ -43,7 +43,7 @@ void World::step() {
     case 16:
       return do_move();
     default:
-      return pick(8) == 0 ? crash() : pick(2) ? do_rmdir() : do_copy();
+      return pick(8) == 0 ? crash() : pick(2) ? do_rmdir() : pick(3) ? do_copy() : do_clone();
   }
 }
 
@@ -290,6 +290,48 @@ void World::do_copy() {
   remember(from.node);
   model_.publish(to.node);
   remember(to.node);
+}
+
+void World::do_clone() {
+  std::vector<int> sources;
+  for (const int folder : model_.folders()) {
+    for (const auto& [entry, node] : model_.at(folder).entries) sources.push_back(node);
+  }
+  if (sources.empty() || sources.size() > 30) return;
+  const int source = any(sources), folder = any(model_.folders());
+  const bool is_folder = model_.at(source).folder;
+  const std::string entry = name();
+  if (model_.find(folder, entry) >= 0) return;
+  if (is_folder) {
+    std::optional<vfs::Outcome<vfs::Entry>> made;
+    fs_->mkdir({}, ino(folder), entry, 0755, into(made));
+    settle(made);
+    expect(made, model_.mkdir(folder, entry, 0755), "mkdir for a clone");
+  } else {
+    std::optional<vfs::Outcome<vfs::Created>> made;
+    fs_->create({}, ino(folder), entry, 0644, O_WRONLY, into(made));
+    settle(made);
+    expect(made, model_.create(folder, entry, 0644), "create for a clone");
+    if (made && *made) fs_->release((*made)->entry.attr.ino, (*made)->handle);
+  }
+  const int target = model_.find(folder, entry);
+  remember(target);
+  std::vector<int> published;
+  for (const Open& open : open_) {
+    const ModelNode& node = model_.at(open.node);
+    if ((is_folder || open.node == source) && *node.published != *node.current)
+      published.push_back(open.node);
+  }
+  std::optional<vfs::Outcome<void>> out;
+  fs_->clone({}, ino(source), ino(target), into(out));
+  settle(out);
+  const int code = model_.is_below(source, target) ? EINVAL : 0;
+  expect(out, code, "clone of node " + std::to_string(source) + " as " + std::to_string(target));
+  if (code != 0) return;
+  for (const int node : published) model_.publish(node);
+  remember(published);
+  model_.clone(source, target);
+  remember(target);
 }
 
 void World::do_read() {

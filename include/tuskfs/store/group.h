@@ -106,6 +106,19 @@ struct ChunkDrop {
   Version below = 0;
 };
 
+// What is below the folder `source` as of the group before is made anew below the folder `target`,
+// which is empty, or the content of the file `source` becomes that of the file `target`. Chunks are
+// shared. The row of `target` itself and its attributes are other members' business. Counts itself
+// into the usage (but for the target); not state: a group that has one must be durable.
+struct Clone {
+  Uuid source;
+  Uuid target;
+  bool is_folder = false;
+  Version version = 0;         // of a file: what the target's becomes
+  WallTime at{};               // since when the new names are there
+  std::optional<uid_t> owner;  // what is not this user's is left out
+};
+
 // Chunks of `version` are stored ahead of their publication. Undone by the next mount when the
 // driver dies before `staged` turns false.
 struct Staging {
@@ -119,6 +132,7 @@ struct Group {
   GroupNo number{};
   bool durable = false;  // commit waits for the disk
 
+  std::vector<Clone> clones;  // before everything else, and at most one
   std::vector<Uuid> objects_abandoned;  // written in part, and no longer wanted
   std::vector<ObjectWrite> object_writes;
   std::vector<ObjectFetch> object_fetches;

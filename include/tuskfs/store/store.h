@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -71,6 +72,7 @@ struct CommitResult {
   CommitState state = CommitState::committed;
   Error error = {};                   // code: ENOSPC on a full disk, EIO otherwise
   std::vector<Refusal> refused = {};  // with `committed`: all but these are in
+  std::optional<Usage> usage = {};    // with `committed`, after a clone: what it is now
 };
 
 class Store {
@@ -86,6 +88,9 @@ class Store {
   virtual void load_xattrs(Uuid owner, Callback<Result<std::vector<XattrRow>>>) = 0;
   // All further names of a file.
   virtual void load_links(FileId, Callback<Result<std::vector<LinkRow>>>) = 0;
+
+  // Whether the folder and everything below it, as committed, belongs to the user.
+  virtual void load_ownership(FolderId, uid_t, Callback<Result<bool>>) = 0;
 
   // One at a time; groups are numbered consecutively from attached().last_group + 1.
   virtual void commit(std::shared_ptr<const Group>, Callback<CommitResult>) = 0;

@@ -178,6 +178,11 @@ class Vfs {
   virtual void fallocate(const Call&, Ino, Handle, int mode, std::uint64_t offset,
                          std::uint64_t size, Reply<void>) = 0;
   virtual void copy_file_range(const Call&, const CopyRange&, Reply<std::size_t>) = 0;
+  // `target`, a file or folder that is still empty, becomes what `source` is at this moment, with
+  // everything below it; content is shared until it changes. ENOTEMPTY, EISDIR or ENOTDIR for
+  // another kind, EINVAL when it lies in `source`; EPERM when the target, and EACCES when anything
+  // of the source, is not the caller's, unless that is root.
+  virtual void clone(const Call&, Ino source, Ino target, Reply<void>) = 0;
   // whence: SEEK_DATA or SEEK_HOLE.
   virtual void lseek(const Call&, Ino, std::uint64_t offset, int whence, Reply<std::uint64_t>) = 0;
 

@@ -16,13 +16,6 @@ struct Side {
   Node* node;  // null: no such entry
 };
 
-// True if `folder` is `node` or lies below it.
-bool is_below(const Core& core, const Node& node, const Node& folder) {
-  const Node* at = &folder;
-  while (at && at != &node && at != core.root) at = core.table.find(at->first.folder.uuid);
-  return at == &node;
-}
-
 void rename_node(Core& core, Node& node, const Side& from, const Side& to) {
   const Name old{from.folder->folder_id(), std::string(from.name)};
   Name now{to.folder->folder_id(), std::string(to.name)};
