@@ -20,8 +20,8 @@ std::string help_of(const CLI::App& app) {
 
 void check_verb(const CLI::App& app, int argc, char** argv) {
   const std::string hint =
-      "mount, umount, dsn, status, migrate, log, cat, restore, trash, snapshot, policy, clone, gc, "
-      "fsck, backup or restore-backup";
+      "mount, umount, dsn, status, migrate, log, cat, restore, diff, trash, snapshot, policy, "
+      "clone, du, storage, gc, fsck, backup or restore-backup";
   if (argc < 2) throw CLI::ValidationError("what is to be done? " + hint);
   const std::string word = argv[1];
   const auto named = [&](const CLI::App* verb) { return verb->get_name() == word; };
@@ -42,6 +42,7 @@ int run_verb(int argc, char** argv) {
   add_history(app, parsed);
   add_clone(app, parsed);
   add_snapshot(app, parsed);
+  add_diff(app, parsed);
   add_policy(app, parsed);
   add_storage(app, parsed);
   add_fsck(app, parsed);
@@ -57,7 +58,7 @@ int run_verb(int argc, char** argv) {
   }
   for (const std::string* database :
        {&parsed.mount.source.database, &parsed.migrate.source.database, &parsed.past.database,
-        &parsed.snapshot.past.database, &parsed.fsck.source.database,
+        &parsed.snapshot.past.database, &parsed.diff.past.database, &parsed.fsck.source.database,
         &parsed.backup.source.database, &parsed.restore_backup.source.database}) {
     hide_password(argc, argv, *database);
   }

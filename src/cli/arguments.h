@@ -25,6 +25,7 @@ struct Parsed {
   MigrateRequest migrate;
   PastRequest past;
   SnapshotRequest snapshot;
+  DiffRequest diff;
   CloneRequest clone;
   PolicyRequest policy;
   StorageRequest storage;
@@ -44,6 +45,7 @@ void add_migrate(CLI::App& app, Parsed& parsed);
 void add_history(CLI::App& app, Parsed& parsed);
 void add_clone(CLI::App& app, Parsed& parsed);
 void add_snapshot(CLI::App& app, Parsed& parsed);
+void add_diff(CLI::App& app, Parsed& parsed);
 void add_policy(CLI::App& app, Parsed& parsed);
 // arguments_upkeep.cc
 void add_storage(CLI::App& app, Parsed& parsed);

@@ -65,9 +65,10 @@ void add_history(CLI::App& app, Parsed& parsed) {
   back->add_option("--to", parsed.past.to, "restore there, where nothing is yet")
       ->type_name("OTHER");
   add_json(add("trash", "list what was deleted", kTree, trash), parsed.past.json);
-  add_json(add("du", "tell live, past and deleted bytes apart",
-               "a mounted tree, or a folder in it", du),
-           parsed.past.json);
+  CLI::App* used =
+      add("du", "what the contents of a file or folder take", "a path in a mounted tree", du);
+  used->get_option("PATH")->required(false);
+  add_json(used, parsed.past.json);
   CLI::App* collected =
       add("gc", "remove at once what history need not keep any longer", kTree, gc);
   collected
@@ -82,30 +83,51 @@ void add_history(CLI::App& app, Parsed& parsed) {
 
 void add_snapshot(CLI::App& app, Parsed& parsed) {
   CLI::App* verb = add_verb(app, "snapshot", "name the present moment, so that history keeps it");
-  verb->formatter(std::make_shared<FixedUsage>("create NAME PATH | list PATH | remove NAME PATH | diff NAME [OTHER] PATH"));
+  verb->formatter(std::make_shared<FixedUsage>(
+      "create NAME PATH | list PATH | remove NAME PATH | diff NAME [OTHER] PATH"));
   SnapshotRequest& request = parsed.snapshot;
   verb->add_option("ACTION", parsed.words,
-                   "create NAME, list, remove NAME, or diff NAME [OTHER] (what was added, changed, "
-                   "renamed, deleted since, or until OTHER; exit status 1 if anything was), and "
-                   "then a mounted tree, for diff also a folder in it")
+                   "create NAME, list, remove NAME or diff NAME [OTHER], and then a mounted tree")
       ->required()
       ->expected(2, 4)
       ->type_name("");
+  verb->footer(
+      "diff lists what was added, changed, renamed or deleted since the snapshot, or between it "
+      "and the other.\nIts exit status is 0 (nothing), 1 (something) or 2 (trouble).");
   verb->add_option("--db", request.past.database, "as for tuskfs log")->type_name("DB");
   add_json(verb, request.past.json);
   verb->callback([&parsed] {
+    const std::vector<std::string>& words = parsed.words;
     SnapshotRequest& wanted = parsed.snapshot;
-    wanted.action = snapshot_action(parsed.words.front());
-    const bool compares = wanted.action == SnapshotAction::diff && parsed.words.size() == 4;
-    const std::size_t words = wanted.action == SnapshotAction::list ? 2 : compares ? 4 : 3;
-    if (parsed.words.size() != words)
-      throw CLI::ValidationError(words == 3 ? "a name and a mounted tree are missing"
-                                            : "list takes only a mounted tree");
-    if (words >= 3) wanted.name = parsed.words[1];
-    if (words == 4) wanted.other = parsed.words[2];
-    wanted.past.path = parsed.words.back();
-    parsed.verb = [&parsed] { return snapshot(parsed.snapshot); };
+    wanted.action = snapshot_action(words.front());
+    const bool lists = wanted.action == SnapshotAction::list;
+    const bool compares = wanted.action == SnapshotAction::diff;
+    if (lists && words.size() != 2) throw CLI::ValidationError("list takes only a mounted tree");
+    if (!lists && words.size() != 3 && !(compares && words.size() == 4))
+      throw CLI::ValidationError("a name and a mounted tree are missing");
+    if (!lists) wanted.name = words[1];
+    if (words.size() == 4) wanted.other = words[2];
+    wanted.past.path = words.back();
+    parsed.verb = [&parsed, compares] {
+      return compares ? snapshot_diff(parsed.snapshot) : snapshot(parsed.snapshot);
+    };
   });
+}
+
+void add_diff(CLI::App& app, Parsed& parsed) {
+  CLI::App* verb = add_verb(app, "diff", "what changed in a file or below a folder");
+  add_past(verb, parsed.diff.past, "a file or folder in a mounted tree; it may have been deleted");
+  constexpr const char* kMoment = "N|TIME|SNAPSHOT";
+  verb->add_option("--from", parsed.diff.from,
+                   "compare this (default: the version before; needed for a folder)")
+      ->type_name(kMoment);
+  verb->add_option("--to", parsed.diff.to, "with this (default: the present)")->type_name(kMoment);
+  add_json(verb, parsed.diff.past.json);
+  add_object_access(verb, parsed.diff.past.objects);
+  verb->footer(
+      "Of a text file a unified diff, of a folder the paths that were added, changed, renamed or "
+      "deleted.\nExit status as diff(1): 0 the same, 1 different, 2 trouble.");
+  verb->callback([&parsed] { parsed.verb = [&parsed] { return diff(parsed.diff); }; });
 }
 
 void add_clone(CLI::App& app, Parsed& parsed) {

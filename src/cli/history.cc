@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
@@ -42,27 +43,72 @@ Result<PastPlace> find_file(const Past& past, const PastRequest& request) {
   return fail(EISDIR, fmt::format("{} is a folder", past.path));
 }
 
+// A version, or what happened to the file's name; the latest first.
+struct LogLine {
+  WallTime at{};
+  const store::PastVersion* version = nullptr;
+  const store::NameEvent* event = nullptr;
+};
+
+std::vector<LogLine> lines_of(const std::vector<store::PastVersion>& versions,
+                              const std::vector<store::NameEvent>& events) {
+  std::vector<LogLine> lines;
+  for (const store::PastVersion& v : versions) lines.push_back({v.since, &v, nullptr});
+  for (const store::NameEvent& e : events) lines.push_back({e.at, nullptr, &e});
+  std::ranges::stable_sort(lines, [](const LogLine& a, const LogLine& b) { return b.at < a.at; });
+  return lines;
+}
+
+std::string why(const store::PastVersion& v) {
+  return v.same_as ? fmt::format("{}, as version {}", v.why, *v.same_as) : v.why;
+}
+
+std::string why(const store::NameEvent& e) {
+  if (e.by) return fmt::format("{} by {}: {}", e.what, *e.by, e.path);
+  return fmt::format("{}: {}{}", e.what, e.path, e.new_path.empty() ? "" : " -> " + e.new_path);
+}
+
+Json json_of(const store::PastVersion& v) {
+  Json row{{"version", v.version},
+           {"since", time_text(v.since)},
+           {"until", v.until ? Json(time_text(*v.until)) : Json()},
+           {"size", v.size},
+           {"uid", v.uid},
+           {"mtime", time_text(v.mtime)},
+           {"why", v.why}};
+  if (v.same_as) row["same_as"] = *v.same_as;
+  return row;
+}
+
+Json json_of(const store::NameEvent& e) {
+  Json row{{"version", nullptr}, {"since", time_text(e.at)}, {"why", e.what}, {"path", e.path}};
+  if (!e.new_path.empty()) row["new_path"] = e.new_path;
+  if (e.by) row["uid"] = *e.by;
+  return row;
+}
+
 Result<void> show_log(const PastRequest& request) {
   TRY_ASSIGN(const Past past, look_back(request));
   TRY_ASSIGN(const PastPlace place, find_file(past, request));
   TRY_ASSIGN(const auto versions, past.history->versions({place.entry.id}));
-  Json rows = Json::array();
-  for (const store::PastVersion& v : versions) {
-    rows.push_back({{"version", v.version},
-                    {"since", time_text(v.since)},
-                    {"until", v.until ? Json(time_text(*v.until)) : Json()},
-                    {"size", v.size},
-                    {"uid", v.uid},
-                    {"mtime", time_text(v.mtime)}});
-  }
+  TRY_ASSIGN(const auto events, past.history->events({place.entry.id}));
+  const std::vector<LogLine> lines = lines_of(versions, events);
   if (request.json) {
+    Json rows = Json::array();
+    for (const LogLine& line : lines)
+      rows.push_back(line.version ? json_of(*line.version) : json_of(*line.event));
     print(rows);
     return {};
   }
-  fmt::print("{:>8}  {:24}  {:24}  {:>14}  {:>6}\n", "VERSION", "SINCE", "UNTIL", "SIZE", "UID");
-  for (const store::PastVersion& v : versions) {
-    fmt::print("{:>8}  {:24}  {:24}  {:>14}  {:>6}\n", v.version, time_text(v.since),
-               v.until ? time_text(*v.until) : "present", v.size, v.uid);
+  constexpr const char* kLine = "{:>8}  {:24}  {:24}  {:>14}  {:>6}  {}\n";
+  fmt::print(kLine, "VERSION", "SINCE", "UNTIL", "SIZE", "UID", "WHY");
+  for (const LogLine& line : lines) {
+    if (const store::PastVersion* v = line.version) {
+      fmt::print(kLine, v->version, time_text(v->since),
+                 v->until ? time_text(*v->until) : "present", v->size, v->uid, why(*v));
+    } else {
+      fmt::print(kLine, "-", time_text(line.at), "", "", "", why(*line.event));
+    }
   }
   return {};
 }
@@ -98,6 +144,22 @@ Result<void> show_trash(const PastRequest& request) {
   return {};
 }
 
+Result<void> show_space(const PastRequest& request) {
+  TRY_ASSIGN(const Past past, look_back(request));
+  TRY_ASSIGN(const PastPlace place, find_place(past, request));
+  TRY_ASSIGN(const auto used, past.history->space_used(place.entry));
+  Json all;
+  if (!request.json)
+    fmt::print("{:8}  {:>10}  {:>18}  {:>18}\n", "", "FILES", "BYTES", "IN DATABASE");
+  for (const store::SpaceUsed& u : used) {
+    all[u.what] = {{"files", u.count}, {"bytes", u.bytes}, {"database_bytes", u.held}};
+    if (!request.json)
+      fmt::print("{:8}  {:>10}  {:>18}  {:>18}\n", u.what, u.count, u.bytes, u.held);
+  }
+  if (request.json) print(all);
+  return {};
+}
+
 Result<void> collect(const PastRequest& request) {
   TRY_ASSIGN(const Past past, look_back(request));
   TRY_ASSIGN(const auto gone, past.history->collect_garbage(request.object_grace));
@@ -121,60 +183,6 @@ Result<void> list_snapshots(const Past& past, bool json) {
     if (!json) fmt::print("{:24}  {}\n", time_text(s.taken_at), s.name);
   }
   if (json) print(rows);
-  return {};
-}
-
-Result<WallTime> moment_of(const Past& past, const std::string& snapshot) {
-  TRY_ASSIGN(const auto snapshots, past.history->snapshots());
-  for (const store::Snapshot& each : snapshots)
-    if (each.name == snapshot) return each.taken_at;
-  return fail(ENOENT, "there is no snapshot '" + snapshot + "'", "see tuskfs snapshot list");
-}
-
-// How many differences there are.
-Result<std::size_t> show_differences(const SnapshotRequest& request) {
-  TRY_ASSIGN(const Past past, look_back(request.past));
-  TRY_ASSIGN(const WallTime from, moment_of(past, request.name));
-  WallTime to{std::chrono::duration_cast<std::chrono::nanoseconds>(
-                  std::chrono::system_clock::now().time_since_epoch())
-                  .count()};
-  if (!request.other.empty()) {
-    TRY_ASSIGN(to, moment_of(past, request.other));
-  }
-  TRY_ASSIGN(const auto folder, past.history->resolve(past.path, from));
-  if (!folder || !folder->is_folder)
-    return fail(ENOTDIR, past.path + " was no folder then", "name a folder of the snapshot");
-  TRY_ASSIGN(const auto found, past.history->differences({folder->id}, from, to));
-  const std::string above = past.path == "/" ? "" : past.path;
-  Json rows = Json::array();
-  for (const store::Difference& d : found) {
-    const std::string path = above + d.path, former = d.former.empty() ? "" : above + d.former;
-    Json row{{"kind", d.kind}, {"path", path}, {"is_folder", d.is_folder}};
-    if (!former.empty()) row["from"] = former;
-    rows.push_back(row);
-    if (!request.past.json)
-      fmt::print("{:<8} {}{}\n", d.kind, former.empty() ? "" : former + " -> ", path);
-  }
-  if (request.past.json) print(rows);
-  return found.size();
-}
-
-Result<void> show_space(const PastRequest& request) {
-  TRY_ASSIGN(const Past past, look_back(request));
-  TRY_ASSIGN(const PastPlace place, find_place(past, request));
-  if (!place.entry.is_folder) return fail(ENOTDIR, past.path + " is no folder", "see tuskfs log");
-  TRY_ASSIGN(const store::Space space, past.history->space({place.entry.id}));
-  const std::pair<const char*, const store::Space::Part&> parts[] = {
-      {"db", space.inside},
-      {"external", space.external},
-      {"versions", space.versions},
-      {"trash", space.trash}};
-  Json all;
-  for (const auto& [name, part] : parts) {
-    all[name] = {{"files", part.files}, {"bytes", part.bytes}};
-    if (!request.json) fmt::print("{:<9} {:>9} {:>16} bytes\n", name, part.files, part.bytes);
-  }
-  if (request.json) print(all);
   return {};
 }
 
@@ -211,16 +219,9 @@ Result<void> act(const SnapshotRequest& request) {
 int log_versions(const PastRequest& request) { return finish(show_log(request), request); }
 int cat(const PastRequest& request) { return finish(show_content(request), request); }
 int trash(const PastRequest& request) { return finish(show_trash(request), request); }
-int gc(const PastRequest& request) { return finish(collect(request), request); }
 int du(const PastRequest& request) { return finish(show_space(request), request); }
+int gc(const PastRequest& request) { return finish(collect(request), request); }
 
-int snapshot(const SnapshotRequest& request) {
-  if (request.action != SnapshotAction::diff) return finish(act(request), request.past);
-  // As diff(1): 1 says that there are some, 2 that it could not be told.
-  const auto count = show_differences(request);
-  if (count) return *count == 0 ? 0 : 1;
-  report(without_password(count.error(), request.past.database));
-  return 2;
-}
+int snapshot(const SnapshotRequest& request) { return finish(act(request), request.past); }
 
 }  // namespace tusk::cli

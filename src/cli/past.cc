@@ -23,12 +23,6 @@ namespace fs = std::filesystem;
 
 constexpr auto kAnswerWithin = std::chrono::seconds(10);
 
-WallTime now() {
-  timespec t;
-  ::clock_gettime(CLOCK_REALTIME, &t);
-  return {t.tv_sec * 1'000'000'000 + t.tv_nsec};
-}
-
 Result<void> commit_everything(const std::string& root) {
   const Fd fd(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (fd && ::fsync(fd.get()) == 0) return {};
@@ -44,6 +38,12 @@ Result<Source> source_of(const nlohmann::json& status, const PastRequest& reques
 }
 
 }  // namespace
+
+WallTime present() {
+  timespec t;
+  ::clock_gettime(CLOCK_REALTIME, &t);
+  return {t.tv_sec * 1'000'000'000 + t.tv_nsec};
+}
 
 Result<Past> look_back(const PastRequest& request) {
   std::error_code failed;
@@ -78,9 +78,9 @@ Result<PastPlace> find_place(const Past& past, const PastRequest& request) {
     if (entry) return PastPlace{*entry, at};
     return fail(ENOENT, fmt::format("there was no {} at {}", past.path, time_text(at)));
   }
-  const WallTime present = now();
-  TRY_ASSIGN(const auto entry, past.history->resolve(past.path, present));
-  if (entry) return PastPlace{*entry, present};
+  const WallTime now = present();
+  TRY_ASSIGN(const auto entry, past.history->resolve(past.path, now));
+  if (entry) return PastPlace{*entry, now};
   TRY_ASSIGN(const auto seen, past.history->last_seen(past.path));
   if (seen) {
     TRY_ASSIGN(const auto then, past.history->resolve(past.path, *seen));

@@ -21,6 +21,8 @@ struct Past {
 // when the path is in no TuskFS mount.
 Result<Past> look_back(const PastRequest& request);
 
+WallTime present();
+
 // The moment that is meant: `at`, else now, else when the path was last seen. ENOENT when it named
 // nothing then.
 struct PastPlace {

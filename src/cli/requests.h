@@ -51,7 +51,7 @@ struct StatusRequest {
 
 // A path in a mounted tree, and the time or version of it that is meant.
 struct PastRequest {
-  std::string path;
+  std::string path = ".";
   std::string database;  // only where the mount cannot tell: its server is not the embedded one
   std::string at;        // a time as people write it; empty: now, or when the path was last seen
   Version version = -1;  // -1: not given
@@ -69,12 +69,18 @@ struct PolicyRequest {
   bool json = false;
 };
 
+// Moments: a version's number, a snapshot's name or a time; empty: the one before, and the present.
+struct DiffRequest {
+  PastRequest past;
+  std::string from, to;
+};
+
 enum class SnapshotAction { create, list, remove, diff };
 struct SnapshotRequest {
   PastRequest past;
   SnapshotAction action = SnapshotAction::list;
   std::string name;
-  std::string other;  // diff: compared with this one; empty: with now
+  std::string other;  // diff: to be compared with; empty: the present
 };
 
 struct CloneRequest {

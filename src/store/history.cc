@@ -44,7 +44,34 @@ PastVersion read_version(const Row& row) {
     version.checksum = checksum;
   }
   version.object = objects::id_in(row.text(10));
+  version.why = row.text(11);
+  if (version.why == "restored") version.same_as = row.integer(12);
   return version;
+}
+
+std::uint64_t size_or_zero(const Row& row, int column) {
+  return row.is_null(column) ? 0 : static_cast<std::uint64_t>(row.integer(column));
+}
+
+std::string text_or_empty(const Row& row, int column) {
+  return row.is_null(column) ? std::string() : std::string(row.text(column));
+}
+
+NameEvent read_event(const Row& row) {
+  NameEvent event{
+      {row.integer(0)}, std::string(row.text(1)), text_or_empty(row, 2), text_or_empty(row, 3), {}};
+  if (!row.is_null(4)) event.by = static_cast<uid_t>(row.integer(4));
+  return event;
+}
+
+TreeDifference read_difference(const Row& row) {
+  return {std::string(row.text(0)),
+          row.boolean(1),
+          std::string(row.text(2)),
+          text_or_empty(row, 3),
+          size_or_zero(row, 4),
+          size_or_zero(row, 5),
+          row.boolean(6)};
 }
 
 class HistoryImpl final : public History {
@@ -84,30 +111,24 @@ class HistoryImpl final : public History {
 
   Result<void> read(FileId file, const PastVersion& version, const Sink& sink) override;
 
-  Result<std::vector<Difference>> differences(FolderId folder, WallTime from,
-                                              WallTime to) override {
-    return freely([&] {
-      return all<Difference>("diff_moments", Params().add(folder).add(from.ns).add(to.ns),
-                             [](const Row& row) {
-                               return Difference{std::string(row.text(0)),
-                                                 std::string(row.text(1)),
-                                                 row.is_null(2) ? "" : std::string(row.text(2)),
-                                                 row.boolean(3)};
-                             });
-    });
+  Result<std::vector<NameEvent>> events(FileId file) override {
+    return all<NameEvent>("list_events", Params().add(file), read_event);
   }
 
-  Result<Space> space(FolderId folder) override {
-    const auto found = freely([&] {
-      return all<Space>("space_below", Params().add(folder), [](const Row& row) {
-        return Space{.inside = {row.integer(0), row.integer(1)},
-                     .external = {row.integer(2), row.integer(3)},
-                     .trash = {row.integer(4), row.integer(5)},
-                     .versions = {row.integer(6), row.integer(7)}};
-      });
+  Result<std::vector<TreeDifference>> diff(const Side& from, const Side& to) override {
+    TRY(ask("work_freely", Params()));
+    return all<TreeDifference>(
+        "tree_diff",
+        Params().add(tenant_id_).add(from.folder).add(to.folder).add(from.at.ns).add(to.at.ns),
+        read_difference);
+  }
+
+  Result<std::vector<SpaceUsed>> space_used(const PastEntry& entry) override {
+    TRY(ask("work_freely", Params()));
+    return all<
+        SpaceUsed>("disk_usage", Params().add(entry.id).add(entry.is_folder), [](const Row& row) {
+      return SpaceUsed{std::string(row.text(0)), row.integer(1), row.integer(2), row.integer(3)};
     });
-    if (!found) return std::unexpected(found.error());
-    return found->at(0);
   }
 
   Result<std::vector<TrashEntry>> trash() override {
@@ -157,16 +178,6 @@ class HistoryImpl final : public History {
     auto result = connection_->run(statement, params);
     if (!result) return std::unexpected(setup_error(result.error()));
     return std::move(*result);
-  }
-
-  // What reads many rows is planned as such, and may take its time.
-  template <class Fn>
-  auto freely(Fn read) -> decltype(read()) {
-    TRY(ask("begin_audit", {}));
-    TRY(ask("audit_freely", {}));
-    auto result = read();
-    if (connection_->alive()) (void)connection_->run("rollback");
-    return result;
   }
 
   template <class T, class Fn>

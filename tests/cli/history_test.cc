@@ -205,7 +205,7 @@ TEST_F(HistoryVerbs, what_changed_since_a_snapshot) {
             "added    /dir/added\n"
             "changed  /dir/edited\n"
             "deleted  /dir/gone\n"
-            "renamed  /dir/sub -> /dir/renamed\n"
+            "renamed  /dir/sub/ -> /dir/renamed/\n"
             "renamed  /dir/moved -> /elsewhere\n");
   EXPECT_EQ(get(mount_->path() / ".tusk/snapshots/monday/dir/edited"), "before");
   said({"snapshot", "create", "tuesday", mount_->path()});
@@ -229,14 +229,14 @@ TEST_F(HistoryVerbs, du_tells_what_is_live_past_and_deleted) {
   std::filesystem::create_directory(at("dir"));
   put_synced("dir/large", pattern(11'000'000));
   const Json all = Json::parse(said({"du", "--json", mount_->path()}));
-  const auto part = [](std::int64_t files, std::int64_t bytes) {
-    return Json{{"files", files}, {"bytes", bytes}};
+  const auto part = [](std::int64_t files, std::int64_t bytes, std::int64_t held) {
+    return Json{{"files", files}, {"bytes", bytes}, {"database_bytes", held}};
   };
-  EXPECT_EQ(all["db"], part(1, 3));
-  EXPECT_EQ(all["external"], part(1, 11'000'000));
-  EXPECT_EQ(all["versions"], part(1, 5));
-  EXPECT_EQ(all["trash"], part(1, 7));
-  EXPECT_EQ(Json::parse(said({"du", "--json", at("dir")}))["db"], part(0, 0));
+  EXPECT_EQ(all["live"], part(2, 11'000'003, 3));
+  EXPECT_EQ(all["external"], part(1, 11'000'000, 0));
+  EXPECT_EQ(all["versions"], part(1, 5, 5));
+  EXPECT_EQ(all["trash"], part(1, 7, 7));
+  EXPECT_EQ(Json::parse(said({"du", "--json", at("dir")}))["live"], part(1, 11'000'000, 0));
   EXPECT_NE(said({"du", mount_->path()}).find("external"), std::string::npos);
 }
 

@@ -31,6 +31,26 @@ struct PastVersion {
   std::vector<ChunkRange> holes;
   std::optional<Checksum> checksum;
   std::optional<Uuid> object;  // as FileRow's
+  std::string why;                 // created, overwritten, edited or restored
+  std::optional<Version> same_as;  // restored: the version that it is again
+};
+
+// What happened to a name of a file: renamed, unlinked (one name of several), deleted.
+struct NameEvent {
+  WallTime at{};
+  std::string what;
+  std::string path;
+  std::string new_path;     // renamed
+  std::optional<uid_t> by;  // deleted
+};
+
+struct TreeDifference {
+  std::string what;  // added, changed, renamed, deleted
+  bool is_folder = false;
+  std::string path;
+  std::string old_path;  // renamed
+  std::uint64_t old_size = 0, new_size = 0;
+  bool content = false;  // the content is another
 };
 
 struct TrashEntry {
@@ -46,20 +66,11 @@ struct Snapshot {
   WallTime taken_at{};
 };
 
-// How a path differs between two moments.
-struct Difference {
-  std::string kind;  // added, deleted, renamed, changed
-  std::string path;  // below the folder that was asked about, as "/a/b"
-  std::string former;  // of what was renamed
-  bool is_folder = false;
-};
-
-// Full sizes: what versions share with each other is counted in each.
-struct Space {
-  struct Part {
-    std::int64_t files = 0, bytes = 0;
-  };
-  Part inside, external, trash, versions;  // live files in the database and in objects; the past
+// Of live, versions, trash and external: how many there are, the bytes of their contents, and those
+// that the database holds for them.
+struct SpaceUsed {
+  std::string what;
+  std::int64_t count = 0, bytes = 0, held = 0;
 };
 
 // Paths are absolute within the tree.
@@ -83,10 +94,17 @@ class History {
   using Sink = std::function<Result<void>(ByteSpan)>;
   virtual Result<void> read(FileId file, const PastVersion& version, const Sink& sink) = 0;
 
-  // Between two moments, below a folder that there was at both; by path.
-  virtual Result<std::vector<Difference>> differences(FolderId folder, WallTime from,
-                                                      WallTime to) = 0;
-  virtual Result<Space> space(FolderId folder) = 0;
+  virtual Result<std::vector<NameEvent>> events(FileId file) = 0;
+
+  // How what is below a folder differs between two moments; paths begin at the folder, which may
+  // have been another one at the first. By path.
+  struct Side {
+    FolderId folder;
+    WallTime at{};
+  };
+  virtual Result<std::vector<TreeDifference>> diff(const Side& from, const Side& to) = 0;
+
+  virtual Result<std::vector<SpaceUsed>> space_used(const PastEntry& entry) = 0;
 
   virtual Result<std::vector<TrashEntry>> trash() = 0;
   virtual Result<std::vector<Snapshot>> snapshots() = 0;
