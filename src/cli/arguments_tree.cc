@@ -50,6 +50,10 @@ void add_mount(CLI::App& app, Parsed& parsed) {
              "DIR|s3://BUCKET/PREFIX",
              [&](const std::string& v) { request.objects.location = valid(parse_location(v)); });
   add_object_access(verb, request.objects.access);
+  verb->add_option("--at", request.at,
+                   "the tree as it was, read-only: a time such as 2026-11-23T10:00:00Z, or a "
+                   "snapshot; beside a mount of the present, if there is one")
+      ->type_name("TIME|SNAPSHOT");
   verb->add_option("--log-file", request.log_file,
                    "log there (default: stderr, or syslog once detached)")
       ->type_name("FILE");

@@ -13,6 +13,7 @@
 #include "cli/database.h"
 #include "cli/report.h"
 #include "cli/secrets.h"
+#include "cli/serving.h"
 #include "cli/status_text.h"
 #include "cli/stop_signals.h"
 #include "cli/verbs.h"
@@ -56,35 +57,6 @@ core::Options core_options(const MountRequest& request, const Database& database
   return options;
 }
 
-store::PostgresOptions store_options(const MountRequest& request, const Database& database) {
-  store::PostgresOptions options;
-  options.conninfo = database.conninfo;
-  options.tenant = request.tenant;
-  options.mountpoint = request.mountpoint;
-  options.objects = request.objects;
-  if (store::EmbeddedCluster* cluster = database.cluster.get()) {
-    options.objects_default = cluster->data_dir() + "/objects";
-    options.before_reconnect = [cluster] {
-      if (const auto running = cluster->ensure_running(); !running)
-        log::warning("{}", one_line(running.error()));
-    };
-  }
-  return options;
-}
-
-fuse::MountOptions fuse_options(const MountRequest& request, const store::PostgresStore& store) {
-  fuse::MountOptions options;
-  options.mountpoint = request.mountpoint;
-  options.fuse_options = request.fuse_options;
-  const std::string& name = request.fsname;
-  if (!name.empty() && without_password(name, name) == name) {
-    options.source = name;
-  } else if (!request.source.embedded()) {
-    options.source = store.state().database;
-  }
-  return options;
-}
-
 virt::Setup virtual_setup(const MountRequest& request, core::Filesystem& filesystem,
                           const store::FolderRow& root) {
   return {
@@ -112,7 +84,7 @@ Result<Mounted> set_up(const MountRequest& request) {
   mounted.shown = virt::with_dot_tusk(
       *mounted.filesystem, *mounted.reactor, mounted.store->past(),
       virtual_setup(request, *mounted.filesystem, mounted.store->attached().root));
-  TRY_ASSIGN(mounted.session, fuse::Session::mount(fuse_options(request, *mounted.store),
+  TRY_ASSIGN(mounted.session, fuse::Session::mount(fuse_options(request, mounted.store->state().database),
                                                    *mounted.reactor, *mounted.shown));
   return mounted;
 }
@@ -156,51 +128,10 @@ bool flush(Mounted& mounted, std::chrono::seconds patience) {
   return false;
 }
 
-// Mapped pages that a process has changed are still the kernel's: asks for them while we serve.
-void write_back_mappings(const std::string& mountpoint) {
-  const Fd root(::open(mountpoint.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (root) ::syncfs(root.get());
-}
-
-// Lets the signals' thread reach the session for as long as there is one.
-class Stopper {
- public:
-  explicit Stopper(fuse::Session& session) : session_(&session) {}
-  void stop() {
-    const std::scoped_lock lock(mutex_);
-    if (session_ != nullptr) session_->stop();
-  }
-  void forget_session() {
-    const std::scoped_lock lock(mutex_);
-    session_ = nullptr;
-  }
-
- private:
-  std::mutex mutex_;
-  fuse::Session* session_;  // guarded by mutex_
-};
-
-int serve(Mounted& mounted, const MountRequest& request, StopSignals& signals) {
-  Stopper stopper(*mounted.session);
-  signals.watch([&stopper, mountpoint = request.mountpoint] {
-    log::info("told to stop: unmounting {}", mountpoint);
-    // Bounded by the session's own waits: what it cannot write in db_timeout it refuses.
-    write_back_mappings(mountpoint);
-    stopper.stop();
-  });
-  const int ended = mounted.session->run();
-  const bool flushed = flush(mounted, request.db_timeout);
-  stopper.forget_session();
-  mounted.session.reset();  // frees a thread that still waits for an answer
-  signals.end();
-  log::info("unmounted {}", request.mountpoint);
-  if (ended != 0) log::error("serving {} ended: {}", request.mountpoint, std::strerror(-ended));
-  return ended == 0 && flushed ? kDone : kFailed;
-}
-
 }  // namespace
 
 int drive(const MountRequest& request, Daemon& daemon) {
+  if (!request.at.empty()) return drive_past(request, daemon);
   auto signals = StopSignals::block(!daemon.detached());
   if (!signals) {
     daemon.failed(signals.error());
@@ -213,7 +144,8 @@ int drive(const MountRequest& request, Daemon& daemon) {
   }
   log::info("mounted {} on {}", mounted->store->state().database, request.mountpoint);
   daemon.ready();
-  return serve(*mounted, request, *signals);
+  return serve(mounted->session, request.mountpoint, *signals,
+               [&] { return flush(*mounted, request.db_timeout); });
 }
 
 }  // namespace tusk::cli

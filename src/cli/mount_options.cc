@@ -59,6 +59,8 @@ Result<bool> apply_valued(MountRequest& request, const std::string& key, const s
     TRY_ASSIGN(request.db_timeout, parse_seconds(value));
   } else if (key == "objects") {
     TRY_ASSIGN(request.objects.location, parse_location(value));
+  } else if (key == "at") {
+    request.at = value;
   } else if (key == "encrypt_objects") {
     TRY_ASSIGN(request.objects.access.keyfile, parse_keyfile(value));
   } else if (key == "object_cache") {

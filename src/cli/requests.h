@@ -30,6 +30,7 @@ struct MountRequest {
   std::string log_file;
   log::Level log_level = log::Level::info;
   std::string fsname;  // empty: derived from the source
+  std::string at;  // a time or a snapshot: the tree as it was then; empty: as it is
   bool read_only = false;
   bool noatime = false;
   objects::Options objects;  // where large files go; without a location what is noted counts

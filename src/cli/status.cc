@@ -47,6 +47,7 @@ void print(const Json& status) {
       {"connected", "connected"},
       {"schema_version", "schema version"},
       {"tenant", "tenant"},
+      {"at", "as of"},
       {"durability", "durability"},
       {"dirty_bytes", "dirty bytes"},
       {"last_commit", "last commit"},

@@ -32,7 +32,8 @@ MountFacts facts_of(const MountRequest& request) {
           .data_dir = request.source.embedded() ? request.source.data_dir : "",
           .tenant = request.tenant,
           .durability = name_of(request.durability),
-          .read_only = request.read_only};
+          .read_only = request.read_only || !request.at.empty(),
+          .at = request.at};
 }
 
 std::string iso_time(WallTime time) {
@@ -44,7 +45,7 @@ std::string iso_time(WallTime time) {
 
 std::string status_text(const MountFacts& facts, const core::Status& core,
                         const store::PostgresStore::State& store) {
-  const nlohmann::ordered_json status = {
+  nlohmann::ordered_json status = {
       {"mountpoint", facts.mountpoint},
       {"pid", facts.pid},
       {"host", facts.host},
@@ -66,6 +67,7 @@ std::string status_text(const MountFacts& facts, const core::Status& core,
       {"last_error", core.last_error},
       {"statements", store.statements},
   };
+  if (!facts.at.empty()) status["at"] = facts.at;
   // Names of files may be in an error's text; they are UTF-8, but errors of a server need not be.
   return status.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }

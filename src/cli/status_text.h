@@ -14,6 +14,7 @@ struct MountFacts {
   int pid = 0;
   std::string host, mountpoint, data_dir, tenant, durability;
   bool read_only = false;
+  std::string at;  // of a mount of the past
 };
 MountFacts facts_of(const MountRequest& request);
 

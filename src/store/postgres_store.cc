@@ -9,9 +9,9 @@
 #include "attach.h"
 #include "committer.h"
 #include "janitor.h"
-#include "loader.h"
+#include "loads.h"
 #include "object_place.h"
-#include "past_loader.h"
+#include "postgres_past.h"
 #include "session.h"
 #include "sqlstate.h"
 #include "tiers.h"
@@ -23,33 +23,20 @@
 namespace tusk::store {
 namespace {
 
-// The kernel bounds how many requests wait; these bounds are for what it does not.
-constexpr std::size_t kWaitingLoads = 100'000;
 constexpr std::size_t kWaitingCommits = 16;
 
-// What a library throws on a worker thread (out of memory, above all) is an error of that call.
-template <class T>
-Result<T> guarded(std::move_only_function<Result<T>()> call) {
-  try {
-    return call();
-  } catch (const std::exception& e) {
-    log::error("cannot load: {}", e.what());
-    return fail(ENOMEM, e.what());
-  }
-}
-
-class PostgresStoreImpl final : public PostgresStore, private PastStore {
+class PostgresStoreImpl final : public PostgresStore {
  public:
   PostgresStoreImpl(Executor& executor, std::unique_ptr<ConnectionContext> context,
                     std::unique_ptr<Connection> connection, Lease lease, int schema_version,
                     std::unique_ptr<objects::Objects> objects)
-      : executor_(executor),
-        context_(std::move(context)),
+      : context_(std::move(context)),
         lease_(std::move(lease)),
         database_(connection->database()),
         schema_version_(schema_version),
         committer_(*context_, std::move(connection), lease_),
-        tiers_(std::move(objects), lease_) {}
+        tiers_(std::move(objects), lease_),
+        loads_(executor, *context_) {}
 
   ~PostgresStoreImpl() override {
     const std::uint64_t one = 1;
@@ -63,118 +50,52 @@ class PostgresStoreImpl final : public PostgresStore, private PastStore {
     commits_.start(
         "tusk-commit", [this] { return std::make_unique<Loader>(*context_); },
         [this] { return settle(); });
-    for (int i = 0; i < std::max(options.loaders, 1); i++) {
-      loads_.start("tusk-load", [this] { return std::make_unique<Loader>(*context_); });
-    }
+    loads_.start(std::max(options.loaders, 1));
     janitor_.emplace(
         *context_, lease_.attached.tenant, tiers_.objects(),
         Janitor::Plan{options.clean_first_after, options.clean_every, options.object_grace});
   }
 
   void load_folder(const FolderQuery& query, Callback<Result<FolderPage>> callback) override {
-    load<FolderPage>([query](Loader& loader) { return loader.folder(query); }, std::move(callback));
+    loads_.ask<FolderPage>([query](Loader& loader) { return loader.folder(query); },
+                           std::move(callback));
   }
   void load_inline(std::vector<FileId> ids,
                    Callback<Result<std::vector<InlineContent>>> callback) override {
-    load<std::vector<InlineContent>>(
+    loads_.ask<std::vector<InlineContent>>(
         [ids = std::move(ids)](Loader& loader) { return loader.inline_contents(ids); },
         std::move(callback));
   }
   void load_chunks(const ChunkQuery& query,
                    Callback<Result<std::vector<Chunk>>> callback) override {
-    load<std::vector<Chunk>>(
+    loads_.ask<std::vector<Chunk>>(
         [this, query](Loader& loader) { return tiers_.read(query, loader); }, std::move(callback));
   }
   void load_xattrs(Uuid owner, Callback<Result<std::vector<XattrRow>>> callback) override {
-    load<std::vector<XattrRow>>([owner](Loader& loader) { return loader.xattrs(owner); },
-                                std::move(callback));
+    loads_.ask<std::vector<XattrRow>>([owner](Loader& loader) { return loader.xattrs(owner); },
+                                      std::move(callback));
   }
   void load_links(FileId file, Callback<Result<std::vector<LinkRow>>> callback) override {
-    load<std::vector<LinkRow>>([file](Loader& loader) { return loader.links(file); },
-                               std::move(callback));
+    loads_.ask<std::vector<LinkRow>>([file](Loader& loader) { return loader.links(file); },
+                                     std::move(callback));
   }
 
   void load_ownership(FolderId folder, uid_t owner, Callback<Result<bool>> callback) override {
-    load<bool>([folder, owner](Loader& loader) { return loader.owned(folder, owner); },
-               std::move(callback));
+    loads_.ask<bool>([folder, owner](Loader& loader) { return loader.owned(folder, owner); },
+                     std::move(callback));
   }
 
   void commit(std::shared_ptr<const Group> group, Callback<CommitResult> callback) override {
     auto answer = std::make_shared<Callback<CommitResult>>(std::move(callback));
     const bool queued = commits_.push([this, group = std::move(group), answer](Loader& loader) {
-      reply(std::move(*answer), guarded_commit(group, loader));
+      loads_.reply(std::move(*answer), guarded_commit(group, loader));
     });
     if (queued) return;
-    reply(std::move(*answer), CommitResult{CommitState::retry, {EIO, "too many groups wait", {}}});
+    loads_.reply(std::move(*answer),
+                 CommitResult{CommitState::retry, {EIO, "too many groups wait", {}}});
   }
 
-  PastStore& past() override { return *this; }
-
-  void past_root(WallTime at, Callback<Result<std::optional<FolderRow>>> callback) override {
-    load<std::optional<FolderRow>>(
-        [this, at](Loader& loader) { return past::root(loader, tenant(), at); },
-        std::move(callback));
-  }
-  void moment_folder(FolderId folder, WallTime at, const std::string& name,
-                     Callback<Result<PastItems>> callback) override {
-    load<PastItems>([folder, at, name](
-                        Loader& loader) { return past::moment_folder(loader, folder, at, name); },
-                    std::move(callback));
-  }
-  void history_folders(const std::vector<PastBound>& folders, const std::string& name,
-                       Callback<Result<PastItems>> callback) override {
-    load<PastItems>(
-        [folders, name](Loader& loader) { return past::history_folders(loader, folders, name); },
-        std::move(callback));
-  }
-  void history_versions(const std::vector<PastBound>& files,
-                        Callback<Result<PastItems>> callback) override {
-    load<PastItems>([files](Loader& loader) { return past::history_versions(loader, files); },
-                    std::move(callback));
-  }
-  void trash_tops(Callback<Result<PastItems>> callback) override {
-    load<PastItems>([this](Loader& loader) { return past::trash_tops(loader, tenant()); },
-                    std::move(callback));
-  }
-  void trash_folder(FolderId folder, Callback<Result<PastItems>> callback) override {
-    load<PastItems>([folder](Loader& loader) { return past::trash_folder(loader, folder); },
-                    std::move(callback));
-  }
-  void past_path(Uuid id, Callback<Result<std::string>> callback) override {
-    load<std::string>([id](Loader& loader) { return past::path(loader, id); }, std::move(callback));
-  }
-  void past_xattrs(Uuid owner, Callback<Result<std::vector<XattrRow>>> callback) override {
-    load_xattrs(owner, std::move(callback));
-  }
-  void snapshots(const std::string& name,
-                 Callback<Result<std::vector<Snapshot>>> callback) override {
-    load<std::vector<Snapshot>>(
-        [this, name](Loader& loader) { return past::snapshots(loader, tenant(), name); },
-        std::move(callback));
-  }
-  void take_snapshot(const std::string& name, WallTime at,
-                     Callback<Result<void>> callback) override {
-    load<void>(
-        [this, name, at](Loader& loader) {
-          return past::take_snapshot(loader, tenant(), {name, at});
-        },
-        std::move(callback));
-  }
-  void remove_snapshot(const std::string& name, Callback<Result<void>> callback) override {
-    load<void>(
-        [this, name](Loader& loader) { return past::remove_snapshot(loader, tenant(), name); },
-        std::move(callback));
-  }
-  void past_inline(const FileRow& row, Callback<Result<SharedBytes>> callback) override {
-    load<SharedBytes>([row](Loader& loader) { return past::inline_content(loader, row); },
-                      std::move(callback));
-  }
-  void past_chunks(const FileRow& row, ChunkRange range,
-                   Callback<Result<std::vector<SharedBytes>>> callback) override {
-    load<std::vector<SharedBytes>>(
-        [this, row, range](Loader& loader) { return past::chunks(tiers_, loader, row, range); },
-        std::move(callback));
-  }
+  PastStore& past() override { return past_; }
 
   const Attached& attached() const override { return lease_.attached; }
 
@@ -184,25 +105,6 @@ class PostgresStoreImpl final : public PostgresStore, private PastStore {
   }
 
  private:
-  TenantId tenant() const { return lease_.attached.tenant; }
-
-  template <class T>
-  void reply(Callback<T> callback, T value) {
-    executor_.post([callback = std::move(callback), value = std::move(value)]() mutable {
-      callback(std::move(value));
-    });
-  }
-
-  // The callback is shared with the job only because a job that is refused must still be answered.
-  template <class T>
-  void load(std::move_only_function<Result<T>(Loader&)> call, Callback<Result<T>> callback) {
-    auto answer = std::make_shared<Callback<Result<T>>>(std::move(callback));
-    const bool queued = loads_.push([this, call = std::move(call), answer](Loader& loader) mutable {
-      reply<Result<T>>(std::move(*answer), guarded<T>([&] { return call(loader); }));
-    });
-    if (!queued) reply<Result<T>>(std::move(*answer), fail(EAGAIN, "too many loads wait"));
-  }
-
   // What goes outside of the database is there before the rows say so.
   CommitResult commit_tiers(const std::shared_ptr<const Group>& group, Loader& loader) {
     auto written = tiers_.write(group, loader);
@@ -234,7 +136,6 @@ class PostgresStoreImpl final : public PostgresStore, private PastStore {
     }
   }
 
-  Executor& executor_;
   std::unique_ptr<ConnectionContext> context_;
   const Lease lease_;
   const std::string database_;
@@ -242,7 +143,8 @@ class PostgresStoreImpl final : public PostgresStore, private PastStore {
   Committer committer_;  // its commit() on the committing thread only
   Tiers tiers_;
   WorkQueue<Loader> commits_{kWaitingCommits};
-  WorkQueue<Loader> loads_{kWaitingLoads};
+  Loads loads_;
+  PostgresPast past_{loads_, tiers_, lease_.attached.tenant};
   std::optional<Janitor> janitor_;
 };
 
@@ -271,9 +173,9 @@ Result<std::unique_ptr<PostgresStore>> PostgresStore::attach(const PostgresOptio
   TRY_ASSIGN(auto connection, open_first_session(*context));
   TRY_ASSIGN(Lease lease, take_tree(*connection, options));
   TRY_ASSIGN(auto objects, open_objects(*connection, options, lease));
-  auto store = std::make_unique<PostgresStoreImpl>(
-      executor, std::move(context), std::move(connection), std::move(lease), schema_version,
-      std::move(objects));
+  auto store =
+      std::make_unique<PostgresStoreImpl>(executor, std::move(context), std::move(connection),
+                                          std::move(lease), schema_version, std::move(objects));
   store->start(options);
   return store;
 }

@@ -20,12 +20,6 @@ constexpr auto kFresh = std::chrono::seconds(1);
 // Offsets of a listing: 1 after ".", 2 after "..", then 3 + the item's position.
 constexpr std::uint64_t kDots = 2;
 
-Item top_item(const Setup& setup) {
-  store::Meta meta = setup.root.meta;
-  meta.mode = S_IFDIR | 0555;
-  return folder_item(".tusk", Top{}, meta);
-}
-
 int wrong_name(std::string_view name) {
   if (name.size() > kNameMax) return ENAMETOOLONG;
   return is_utf8(name) ? 0 : EILSEQ;
@@ -38,16 +32,24 @@ bool is_regular(const Node& node) {
 
 }  // namespace
 
-PastTree::PastTree(Executor& executor, store::PastStore& store, const Setup& setup)
+Item dot_tusk(const store::FolderRow& root) {
+  store::Meta meta = root.meta;
+  meta.mode = S_IFDIR | 0555;
+  return folder_item(".tusk", Top{}, meta);
+}
+
+PastTree::PastTree(Executor& executor, store::PastStore& store, const Setup& setup, Item top,
+                   Ino ino)
     : executor_(executor),
       store_(store),
       setup_(setup),
+      top_(ino),
       asker_(executor, setup),
       places_(executor, store, setup, asker_),
-      table_(top_item(setup)) {}
+      table_(std::move(top), ino) {}
 
 vfs::Entry PastTree::top() {
-  const Node& node = *table_.find(kDotTuskIno);
+  const Node& node = *table_.find(top_);
   vfs::Attr attr = node.item.attr;
   attr.ino = node.ino;
   return {attr};

@@ -8,11 +8,15 @@
 
 namespace tusk::virt {
 
-class PastTree final : public ReadOnly {
- public:
-  PastTree(Executor& executor, store::PastStore& store, const Setup& setup);
+// .tusk itself, for the mount whose root is given.
+Item dot_tusk(const store::FolderRow& root);
 
-  // .tusk, with a lookup counted.
+class PastTree : public ReadOnly {
+ public:
+  // What is at the top has this number.
+  PastTree(Executor& executor, store::PastStore& store, const Setup& setup, Item top, Ino ino);
+
+  // With a lookup counted.
   vfs::Entry top();
 
   void lookup(const vfs::Call&, Ino parent, std::string_view name, vfs::Reply<vfs::Entry>) override;
@@ -64,6 +68,7 @@ class PastTree final : public ReadOnly {
   Executor& executor_;
   store::PastStore& store_;
   const Setup& setup_;
+  const Ino top_;
   Asker asker_;
   Places places_;
   Table table_;

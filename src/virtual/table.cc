@@ -18,13 +18,13 @@ std::string key_of(Ino parent, const Item& item) {
 
 }  // namespace
 
-Table::Table(Item top) {
+Table::Table(Item top, Ino ino) : top_(ino) {
   auto node = std::make_unique<Node>();
-  node->ino = kDotTuskIno;
+  node->ino = ino;
   node->parent = kRootIno;
   node->item = std::move(top);
   node->lookups = 1;  // stays
-  nodes_.emplace(static_cast<std::uint64_t>(kDotTuskIno), std::move(node));
+  nodes_.emplace(static_cast<std::uint64_t>(ino), std::move(node));
 }
 
 Node* Table::find(Ino ino) {
@@ -60,7 +60,7 @@ Node& Table::add(Ino parent, const Item& item) {
 
 void Table::forget(Ino ino, std::uint64_t count) {
   Node* node = find(ino);
-  if (!node || ino == kDotTuskIno) return;
+  if (!node || ino == top_) return;
   node->lookups -= std::min(node->lookups, count);
   if (node->lookups == 0) nodes_.erase(static_cast<std::uint64_t>(ino));
 }

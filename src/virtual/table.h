@@ -27,7 +27,8 @@ struct Node {
 
 class Table {
  public:
-  explicit Table(Item top);
+  // `ino`: the top's.
+  Table(Item top, Ino ino);
 
   Node* find(Ino ino);
   // The number that the item has or will have.
@@ -40,6 +41,7 @@ class Table {
  private:
   Ino number_of(const std::string& key) const;
 
+  const Ino top_;
   std::unordered_map<std::uint64_t, std::unique_ptr<Node>> nodes_;
 };
 

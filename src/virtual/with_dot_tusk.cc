@@ -13,7 +13,7 @@ constexpr std::string_view kDotTusk = ".tusk";
 class WithDotTusk final : public Vfs {
  public:
   WithDotTusk(Vfs& core, Executor& executor, store::PastStore& store, Setup setup)
-      : core_(core), setup_(std::move(setup)), past_(executor, store, setup_) {}
+      : core_(core), setup_(std::move(setup)), past_(executor, store, setup_, dot_tusk(setup_.root), kDotTuskIno) {}
 
   void lookup(const Call& call, Ino parent, std::string_view name, Reply<Entry> reply) override {
     if (is_dot_tusk(parent, name)) return reply(past_.top());

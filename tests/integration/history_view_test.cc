@@ -267,6 +267,74 @@ TEST_F(HistoryView, what_is_no_time_of_the_tree_is_not_there) {
   EXPECT_EQ(names_in(past("at/" + utc.substr(0, utc.size() - 1) + "+00:00")), Strings{"file"});
 }
 
+// A mount of the same tree as of a moment, in a folder of its own.
+class PastMount {
+ public:
+  PastMount(const Mount& present, const std::string& at) {
+    run_ok({TUSKFS_BINARY, "mount", "--data-dir", present.data_dir().string(), "--at", at,
+            folder_.path().string()});
+  }
+  PastMount(const PastMount&) = delete;
+  PastMount& operator=(const PastMount&) = delete;
+  ~PastMount() { run({TUSKFS_BINARY, "umount", path().string()}); }
+  const Path& path() const { return folder_.path(); }
+
+ private:
+  TempFolder folder_;
+};
+
+TEST_F(HistoryView, a_moment_can_be_mounted_beside_the_present) {
+  std::filesystem::create_directories(at("dir/sub"));
+  put_synced("dir/file", "then");
+  put_synced("dir/sub/large", pattern(12'000'000));
+  put_synced("gone", "was here");
+  ASSERT_EQ(::setxattr(at("dir/file").c_str(), "user.key", "value", 5, 0), 0);
+  settle();
+  const std::string then = now().filename();
+  run_ok({TUSKFS_BINARY, "snapshot", "create", "monday", mount_->path().string()});
+  put_synced("dir/file", "now");
+  std::filesystem::rename(at("dir/sub"), at("elsewhere"));
+  std::filesystem::remove(at("gone"));
+  settle();
+  for (const std::string& moment : {then, std::string("monday")}) {
+    const PastMount was(*mount_, moment);
+    EXPECT_EQ(names_in(was.path()), (std::vector<std::string>{"dir", "gone"})) << moment;
+    EXPECT_EQ(get(was.path() / "dir/file"), "then");
+    EXPECT_EQ(get(was.path() / "gone"), "was here");
+    EXPECT_TRUE(get(was.path() / "dir/sub/large") == pattern(12'000'000));
+    EXPECT_EQ(errno_of_open(was.path() / "new", O_WRONLY | O_CREAT), EROFS);
+    EXPECT_EQ(::mkdir((was.path() / "new").c_str(), 0755), -1);
+    EXPECT_EQ(errno, EROFS);
+    EXPECT_EQ(get(at("dir/file")), "now") << "the present goes on";
+    put_synced("dir/file", "now");
+  }
+}
+
+TEST_F(HistoryView, a_mounted_moment_outlives_the_mount_of_the_present) {
+  put_synced("file", "then");
+  const std::string then = now().filename();
+  put_synced("file", "now");
+  const PastMount was(*mount_, then);
+  mount_->remount();
+  EXPECT_EQ(get(was.path() / "file"), "then");
+  EXPECT_EQ(get(at("file")), "now");
+  const std::string status = run_ok({TUSKFS_BINARY, "status", "--json", was.path().string()});
+  EXPECT_NE(status.find("\"at\": \"" + then), std::string::npos) << status;
+}
+
+TEST_F(HistoryView, what_is_no_moment_is_not_mounted) {
+  const TempFolder folder;
+  const std::pair<const char*, const char*> wrong[] = {{"2222-01-01", "is in the future"},
+                                                       {"1999-01-01", "was not there yet"},
+                                                       {"sunday", "neither a time nor a snapshot"}};
+  for (const auto& [moment, words] : wrong) {
+    const Finished refused = run({TUSKFS_BINARY, "mount", "--data-dir", mount_->data_dir().string(),
+                                  "--at", moment, folder.path().string()});
+    EXPECT_EQ(refused.status, 1) << moment;
+    EXPECT_NE(refused.err.find(words), std::string::npos) << refused.err;
+  }
+}
+
 TEST_F(HistoryView, the_past_cannot_be_changed) {
   put_synced("file", "content");
   const Path there = now();

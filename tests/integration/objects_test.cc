@@ -52,9 +52,10 @@ class ObjectsTest : public OwnMountTest {
     return Sql(mount_->dsn()).value(statement, params);
   }
   std::string tier(const std::string& name) {
-    return ask("select storage_type || case when data is null then '' else ' inline' end "
-               "from tusk.files where deleted_at is null and filename = $1",
-               {name});
+    return ask(
+        "select storage_type || case when data is null then '' else ' inline' end "
+        "from tusk.files where deleted_at is null and filename = $1",
+        {name});
   }
   fs::path objects_folder() const { return mount_->data_dir() / "objects"; }
   std::vector<fs::path> objects() const {
@@ -66,9 +67,8 @@ class ObjectsTest : public OwnMountTest {
     return found;
   }
   fs::path object_of(const std::string& name) {
-    const std::string url =
-        ask("select external_url from tusk.files where deleted_at is null and filename = $1",
-            {name});
+    const std::string url = ask(
+        "select external_url from tusk.files where deleted_at is null and filename = $1", {name});
     EXPECT_TRUE(url.starts_with("file:///")) << url;
     return url.substr(7);
   }
@@ -198,9 +198,9 @@ TEST_F(ObjectsTest, holes_are_zeros_in_the_object_too) {
   std::string expected = bytes;
   {
     const Fd fd = open_file(at("file"), O_RDWR);
-    ASSERT_EQ(::fallocate(fd.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 3 * kMiB + 100,
-                          2 * kMiB),
-              0);
+    ASSERT_EQ(
+        ::fallocate(fd.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 3 * kMiB + 100, 2 * kMiB),
+        0);
     expected.replace(3 * kMiB + 100, 2 * kMiB, std::string(2 * kMiB, '\0'));
     ASSERT_EQ(::ftruncate(fd.get(), 20 * kMiB + 1), 0);
     expected.resize(20 * kMiB + 1);
@@ -388,8 +388,9 @@ TEST_F(ObjectsTest, storage_moves_files_in_use_and_back) {
   put(at("folder") / "empty", "");
   settle();
   const std::string folder = at("folder").string();
-  const std::string version = ask("select version::text || encode(checksum, 'hex') from tusk.files "
-                                  "where filename = 'large'");
+  const std::string version =
+      ask("select version::text || encode(checksum, 'hex') from tusk.files "
+          "where filename = 'large'");
   const auto moved = [&](const char* where) {
     return run_ok({TUSKFS_BINARY, "storage", "move", folder, where});
   };
@@ -527,9 +528,10 @@ TEST_F(ObjectsTest, without_a_place_everything_stays_in_the_database) {
   MountSetup setup;
   setup.database = dsn;
   // Another tree of the same database, by its conninfo: no folder beside it is assumed.
-  Sql(dsn).value("insert into tusk.tenants (name, root_id) values ('other', gen_random_uuid()) "
-                 "returning name",
-                 {});
+  Sql(dsn).value(
+      "insert into tusk.tenants (name, root_id) values ('other', gen_random_uuid()) "
+      "returning name",
+      {});
   setup.args = {"--tenant", "other"};
   Mount other(setup);
   put(other.path() / "file", noise(11 * kMiB, 1));

@@ -53,4 +53,20 @@ class PostgresStore : public Store {
   virtual State state() const = 0;
 };
 
+// A tree at one moment, beside whoever has it mounted: takes and changes nothing.
+class PastReader {
+ public:
+  // `moment`: a time as people write it, or a snapshot's name. ENOENT: there is no such tree or
+  // snapshot, or the tree was not there yet. Blocking. The schema must be this program's.
+  static Result<std::unique_ptr<PastReader>> open(const PostgresOptions&, const std::string& moment,
+                                                  Executor&);
+  virtual ~PastReader() = default;
+
+  virtual WallTime at() const = 0;
+  virtual const FolderRow& root() const = 0;
+  virtual PastStore& past() = 0;
+  // "dbname at host:port", without secrets
+  virtual std::string database() const = 0;
+};
+
 }  // namespace tusk::store

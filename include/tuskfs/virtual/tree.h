@@ -5,6 +5,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "tuskfs/base/executor.h"
 #include "tuskfs/store/past.h"
@@ -25,5 +26,15 @@ struct Setup {
 
 // `core` with .tusk in it. Everything given must outlive what is returned.
 std::unique_ptr<vfs::Vfs> with_dot_tusk(vfs::Vfs& core, Executor&, store::PastStore&, Setup);
+
+// The tree as it was at one moment, and nothing else; `root` as it was then. `status_text` answers
+// user.tusk.status of the root.
+struct MomentSetup {
+  store::FolderRow root;
+  WallTime at{};
+  std::chrono::nanoseconds patience = std::chrono::seconds(60);
+  std::function<std::string()> status_text;
+};
+std::unique_ptr<vfs::Vfs> at_moment(Executor&, store::PastStore&, MomentSetup);
 
 }  // namespace tusk::virt

@@ -1,0 +1,92 @@
+#include "cli/serving.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <mutex>
+
+#include "cli/report.h"
+#include "cli/secrets.h"
+#include "cli/verbs.h"
+#include "tuskfs/base/fd.h"
+#include "tuskfs/base/log.h"
+
+namespace tusk::cli {
+namespace {
+
+// Mapped pages that a process has changed are still the kernel's: asks for them while we serve.
+void write_back_mappings(const std::string& mountpoint) {
+  const Fd root(::open(mountpoint.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (root) ::syncfs(root.get());
+}
+
+// Lets the signals' thread reach the session for as long as there is one.
+class Stopper {
+ public:
+  explicit Stopper(fuse::Session& session) : session_(&session) {}
+  void stop() {
+    const std::scoped_lock lock(mutex_);
+    if (session_ != nullptr) session_->stop();
+  }
+  void forget_session() {
+    const std::scoped_lock lock(mutex_);
+    session_ = nullptr;
+  }
+
+ private:
+  std::mutex mutex_;
+  fuse::Session* session_;  // guarded by mutex_
+};
+
+}  // namespace
+
+store::PostgresOptions store_options(const MountRequest& request, const Database& database) {
+  store::PostgresOptions options;
+  options.conninfo = database.conninfo;
+  options.tenant = request.tenant;
+  options.mountpoint = request.mountpoint;
+  options.objects = request.objects;
+  if (store::EmbeddedCluster* cluster = database.cluster.get()) {
+    options.objects_default = cluster->data_dir() + "/objects";
+    options.before_reconnect = [cluster] {
+      if (const auto running = cluster->ensure_running(); !running)
+        log::warning("{}", one_line(running.error()));
+    };
+  }
+  return options;
+}
+
+fuse::MountOptions fuse_options(const MountRequest& request, const std::string& database) {
+  fuse::MountOptions options;
+  options.mountpoint = request.mountpoint;
+  options.fuse_options = request.fuse_options;
+  const std::string& name = request.fsname;
+  if (!name.empty() && without_password(name, name) == name) {
+    options.source = name;
+  } else if (!request.source.embedded()) {
+    options.source = database;
+  }
+  return options;
+}
+
+int serve(std::unique_ptr<fuse::Session>& session, const std::string& mountpoint,
+          StopSignals& signals, const std::function<bool()>& flush) {
+  Stopper stopper(*session);
+  signals.watch([&stopper, mountpoint] {
+    log::info("told to stop: unmounting {}", mountpoint);
+    // Bounded by the session's own waits: what it cannot write in db_timeout it refuses.
+    write_back_mappings(mountpoint);
+    stopper.stop();
+  });
+  const int ended = session->run();
+  const bool flushed = flush();
+  stopper.forget_session();
+  session.reset();  // frees a thread that still waits for an answer
+  signals.end();
+  log::info("unmounted {}", mountpoint);
+  if (ended != 0) log::error("serving {} ended: {}", mountpoint, std::strerror(-ended));
+  return ended == 0 && flushed ? kDone : kFailed;
+}
+
+}  // namespace tusk::cli

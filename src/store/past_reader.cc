@@ -1,0 +1,92 @@
+#include <sys/eventfd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "object_place.h"
+#include "postgres_past.h"
+#include "session.h"
+#include "sqlstate.h"
+#include "tuskfs/base/times.h"
+#include "tuskfs/store/postgres.h"
+
+namespace tusk::store {
+namespace {
+
+class PastReaderImpl final : public PastReader {
+ public:
+  struct Parts {
+    std::unique_ptr<ConnectionContext> context;
+    std::unique_ptr<objects::Objects> objects;
+    TenantId tenant;
+    FolderRow root;
+    WallTime at;
+    std::string database;
+  };
+  PastReaderImpl(Executor& executor, Parts parts, int loaders)
+      : it_(std::move(parts)),
+        tiers_(std::move(it_.objects), lease_),
+        loads_(executor, *it_.context),
+        past_(loads_, tiers_, it_.tenant) {
+    loads_.start(std::max(loaders, 1));
+  }
+  ~PastReaderImpl() override {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto written = ::write(it_.context->stop_event.get(), &one, sizeof one);
+    loads_.close();
+  }
+
+  WallTime at() const override { return it_.at; }
+  const FolderRow& root() const override { return it_.root; }
+  PastStore& past() override { return past_; }
+  std::string database() const override { return it_.database; }
+
+ private:
+  Parts it_;
+  const Lease lease_{};
+  Tiers tiers_;
+  Loads loads_;
+  PostgresPast past_;
+};
+
+Result<TenantId> tree_of(Connection& connection, const std::string& name) {
+  auto found = connection.run("past_tenant", Params().add(std::string_view(name)));
+  if (!found) return std::unexpected(setup_error(found.error()));
+  if (found->rows() == 0) return fail(ENOENT, "there is no tree '" + name + "' in the database");
+  return TenantId{found->row(0).uuid(0)};
+}
+
+Result<WallTime> time_of(Loader& loader, TenantId tenant, const std::string& moment) {
+  TRY_ASSIGN(const auto snapshots, past::snapshots(loader, tenant, moment));
+  if (!snapshots.empty()) return snapshots.front().taken_at;
+  if (const auto at = parse_time(moment)) return *at;
+  return fail(ENOENT, "'" + moment + "' is neither a time nor a snapshot",
+              "such as 2026-11-23T10:00:00Z, or local time without zone");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<PastReader>> PastReader::open(const PostgresOptions& options,
+                                                     const std::string& moment,
+                                                     Executor& executor) {
+  PastReaderImpl::Parts parts;
+  parts.context = std::make_unique<ConnectionContext>();
+  parts.context->conninfo = options.conninfo;
+  parts.context->before_reconnect = options.before_reconnect;
+  parts.context->stop_event = Fd(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  if (!parts.context->stop_event)
+    return fail(errno, std::string("cannot make an eventfd: ") + std::strerror(errno));
+  TRY_ASSIGN(const auto connection, open_first_session(*parts.context));
+  parts.database = connection->database();
+  TRY_ASSIGN(parts.tenant, tree_of(*connection, options.tenant));
+  TRY_ASSIGN(parts.objects, open_noted_objects(*connection, parts.tenant, options.objects.access));
+  Loader loader(*parts.context);
+  TRY_ASSIGN(parts.at, time_of(loader, parts.tenant, moment));
+  if (parts.at > executor.wall_now()) return fail(EINVAL, "'" + moment + "' is in the future");
+  TRY_ASSIGN(auto root, past::root(loader, parts.tenant, parts.at));
+  if (!root) return fail(ENOENT, "the tree was not there yet at " + moment);
+  parts.root = std::move(*root);
+  return std::make_unique<PastReaderImpl>(executor, std::move(parts), options.loaders);
+}
+
+}  // namespace tusk::store
