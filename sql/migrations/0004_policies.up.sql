@@ -7,10 +7,13 @@ create index xattrs_policy
   on tusk.xattrs (owner_id)
   where name >= 'user.tusk.policy.' and name < 'user.tusk.policy/';
 
+-- With a setting of its own it is not made part of load_folders, which so needs no attributes where a
+-- folder has none.
 create function tusk.folder_settings(folder uuid)
 returns text
 language sql
 stable
+set search_path = pg_catalog
 as $$
   select string_agg(substring(x.name from 18) || '=' || encode(x.value, 'escape'), ' ')
   from tusk.xattrs x

@@ -26,6 +26,12 @@ select e.id, e.is_folder, e.name
 from tusk.folder_at($1::uuid, $2::int8) e
 order by e.name
 
+-- name: folder_meta
+-- Of a folder, also one in the trash: no row or one.
+select d.mode, d.uid, d.gid, d.mtime_ns
+from tusk.folders d
+where d.id = $1::uuid
+
 -- name: list_versions
 -- The contents that a file has had, the present one first, each with what made it: created, restored
 -- (it is what an older version was: the last column), edited (a chunk of the version before is still

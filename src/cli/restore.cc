@@ -2,11 +2,13 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <unordered_map>
 
 #include "cli/past.h"
 #include "cli/report.h"
@@ -46,24 +48,84 @@ class Restorer {
 
  private:
   Result<void> folder(const store::PastEntry& entry, const fs::path& target) {
-    if (::mkdir(target.c_str(), 0777) != 0 && (errno != EEXIST || !fs::is_directory(target)))
-      return failed("make", target);
+    const bool made = ::mkdir(target.c_str(), 0700) == 0;
+    if (!made && (errno != EEXIST || !fs::is_directory(target))) return failed("make", target);
     folders_++;
     TRY_ASSIGN(const auto entries, past_.history->folder({entry.id}, at_));
     for (const store::PastEntry& each : entries) TRY(this->entry(each, target / each.name, -1));
+    if (!made) return {};
+    // Last of all, so that what came into it changes nothing.
+    TRY_ASSIGN(const store::Meta was, past_.history->folder_meta({entry.id}));
+    return meta(entry.id, {was.mode, was.uid, was.gid, was.mtime}, target);
+  }
+
+  struct Marks {
+    mode_t mode = 0;
+    uid_t uid = 0;
+    gid_t gid = 0;
+    WallTime mtime{};
+  };
+  // In this order: a new owner takes capabilities away, and a mode may forbid attributes.
+  Result<void> meta(Uuid id, const Marks& marks, const fs::path& target) {
+    // Another's is restored as ours where we may not give it away.
+    if (::lchown(target.c_str(), marks.uid, marks.gid) != 0 && errno != EPERM)
+      return failed("change the owner of", target);
+    TRY(xattrs(id, target));
+    if (!S_ISLNK(marks.mode) && ::chmod(target.c_str(), marks.mode & 07777) != 0)
+      return failed("change the mode of", target);
+    const std::int64_t ns = marks.mtime.ns;
+    const timespec times[2] = {{0, UTIME_OMIT}, {ns / 1'000'000'000, ns % 1'000'000'000}};
+    if (::utimensat(AT_FDCWD, target.c_str(), times, AT_SYMLINK_NOFOLLOW) != 0)
+      return failed("set the times of", target);
     return {};
+  }
+
+  Result<void> xattrs(Uuid id, const fs::path& target) {
+    TRY_ASSIGN(const auto rows, past_.history->xattrs(id));
+    for (const store::XattrRow& row : rows) {
+      if (::lsetxattr(target.c_str(), row.name.c_str(), row.value.data(), row.value.size(), 0) == 0)
+        continue;
+      // Some are for root alone.
+      if (errno != EPERM && errno != ENOTSUP) return failed("set the attributes of", target);
+      complain(fmt::format("{} of {} is not restored: {}", row.name, target.string(),
+                           std::strerror(errno)));
+    }
+    return {};
+  }
+
+  // A further name of what has been restored already; false: it has not.
+  Result<bool> further_name(FileId id, const fs::path& target) {
+    const auto first = restored_.find(id.uuid);
+    if (first == restored_.end()) {
+      restored_.emplace(id.uuid, target);
+      return false;
+    }
+    struct stat here, there;
+    const bool exists = ::lstat(target.c_str(), &there) == 0;
+    if (::lstat(first->second.c_str(), &here) != 0) return failed("look at", first->second);
+    if (exists && here.st_dev == there.st_dev && here.st_ino == there.st_ino) return true;
+    if (exists && ::unlink(target.c_str()) != 0) return failed("replace", target);
+    if (::link(first->second.c_str(), target.c_str()) != 0) return failed("link", target);
+    return true;
   }
 
   Result<void> file(FileId id, const fs::path& target, Version wanted) {
     TRY_ASSIGN(const auto version, find_version(past_, id, at_, wanted));
     files_++;
-    if (S_ISLNK(version.mode)) return link(id, version, target);
-    if (S_ISREG(version.mode)) return content(id, version, target);
-    if (::mknod(target.c_str(), version.mode, 0) != 0) return failed("make", target);
-    return {};
+    TRY_ASSIGN(const bool is_there, further_name(id, target));
+    if (is_there) return {};
+    if (S_ISLNK(version.mode)) {
+      TRY(symlink(id, version, target));
+    } else if (S_ISREG(version.mode)) {
+      TRY(content(id, version, target));
+    } else if (::mknod(target.c_str(), version.mode, 0) != 0) {
+      return failed("make", target);
+    }
+    return meta(id.uuid, {version.mode, version.uid, static_cast<gid_t>(-1), version.mtime},
+                target);
   }
 
-  Result<void> link(FileId id, const store::PastVersion& version, const fs::path& target) {
+  Result<void> symlink(FileId id, const store::PastVersion& version, const fs::path& target) {
     std::string to;
     TRY(past_.history->read(id, version, [&](ByteSpan bytes) -> Result<void> {
       to.append(bytes.begin(), bytes.end());
@@ -76,23 +138,17 @@ class Restorer {
   // Read once before the first byte is overwritten: what cannot be read whole changes nothing.
   Result<void> content(FileId id, const store::PastVersion& version, const fs::path& target) {
     TRY(past_.history->read(id, version, [](ByteSpan) -> Result<void> { return {}; }));
-    const Fd fd(::open(target.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
-                       version.mode & 07777));
+    const Fd fd(
+        ::open(target.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!fd) return failed("open", target);
     TRY(past_.history->read(id, version,
                             [&](ByteSpan bytes) { return write_all(fd.get(), target, bytes); }));
-    // Another's file is restored as ours where we may not give it away.
-    if (::fchown(fd.get(), version.uid, static_cast<gid_t>(-1)) != 0 && errno != EPERM)
-      return failed("change the owner of", target);
-    if (::fchmod(fd.get(), version.mode & 07777) != 0) return failed("change the mode of", target);
-    const std::int64_t ns = version.mtime.ns;
-    const timespec times[2] = {{0, UTIME_OMIT}, {ns / 1'000'000'000, ns % 1'000'000'000}};
-    if (::futimens(fd.get(), times) != 0) return failed("set the times of", target);
     return {};
   }
 
   const Past& past_;
   const WallTime at_;
+  std::unordered_map<Uuid, fs::path> restored_;
   int files_ = 0, folders_ = 0;
 };
 

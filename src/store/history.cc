@@ -109,6 +109,20 @@ class HistoryImpl final : public History {
     return all<PastVersion>("list_versions", Params().add(file), read_version);
   }
 
+  Result<Meta> folder_meta(FolderId folder) override {
+    TRY_ASSIGN(const PgResult found, ask("folder_meta", Params().add(folder)));
+    if (found.rows() == 0) return fail(ENOENT, "the folder is gone for good");
+    const Row row = found.row(0);
+    Meta meta;
+    meta.mode = static_cast<mode_t>(row.integer(0));
+    meta.uid = static_cast<uid_t>(row.integer(1));
+    meta.gid = static_cast<gid_t>(row.integer(2));
+    meta.mtime = {row.integer(3)};
+    return meta;
+  }
+
+  Result<std::vector<XattrRow>> xattrs(Uuid owner) override { return loader_.xattrs(owner); }
+
   Result<void> read(FileId file, const PastVersion& version, const Sink& sink) override;
 
   Result<std::vector<NameEvent>> events(FileId file) override {

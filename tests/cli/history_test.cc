@@ -127,6 +127,40 @@ TEST_F(HistoryVerbs, a_deleted_tree_comes_back_whole) {
   EXPECT_FALSE(fs::exists(at("tree/large")));
 }
 
+TEST_F(HistoryVerbs, what_comes_back_has_its_links_attributes_modes_and_times) {
+  fs::create_directories(at("tree/sub"));
+  put_synced("tree/file", "content");
+  fs::create_hard_link(at("tree/file"), at("tree/sub/other"));
+  ASSERT_EQ(::setxattr(at("tree/file").c_str(), "user.colour", "red", 3, 0), 0);
+  ASSERT_EQ(::setxattr(at("tree/sub").c_str(), "user.colour", "blue", 4, 0), 0);
+  ASSERT_EQ(::chmod(at("tree/file").c_str(), 0440), 0);
+  ASSERT_EQ(::chmod(at("tree/sub").c_str(), 0710), 0);
+  const timespec times[2] = {{0, UTIME_OMIT}, {1'000'000'000, 5}};
+  for (const char* name : {"tree/file", "tree/sub"})
+    ASSERT_EQ(::utimensat(AT_FDCWD, at(name).c_str(), times, 0), 0);
+  ASSERT_EQ(::fsync(open_file(mount_->path(), O_RDONLY).get()), 0);
+  fs::remove_all(at("tree"));
+  said({"restore", at("tree")});
+  const auto status = [&](const char* name) {
+    struct stat st {};
+    EXPECT_EQ(::stat(at(name).c_str(), &st), 0) << name;
+    return st;
+  };
+  EXPECT_EQ(status("tree/file").st_ino, status("tree/sub/other").st_ino);
+  EXPECT_EQ(status("tree/file").st_nlink, 2u);
+  EXPECT_EQ(status("tree/file").st_mode & 07777, 0440u);
+  EXPECT_EQ(status("tree/sub").st_mode & 07777, 0710u);
+  for (const char* name : {"tree/file", "tree/sub"}) {
+    EXPECT_EQ(status(name).st_mtim.tv_sec, 1'000'000'000) << name;
+    EXPECT_EQ(status(name).st_mtim.tv_nsec, 5) << name;
+  }
+  char value[8] = {};
+  EXPECT_EQ(::getxattr(at("tree/file").c_str(), "user.colour", value, sizeof value), 3);
+  EXPECT_EQ(std::string(value), "red");
+  EXPECT_EQ(::getxattr(at("tree/sub").c_str(), "user.colour", value, sizeof value), 4);
+  EXPECT_EQ(std::string(value), "blue");
+}
+
 TEST_F(HistoryVerbs, a_folder_of_a_moment_is_what_it_was_then) {
   fs::create_directory(at("folder"));
   put_synced("folder/a", "a1");
@@ -210,8 +244,8 @@ TEST_F(HistoryVerbs, what_changed_since_a_snapshot) {
   EXPECT_EQ(get(mount_->path() / ".tusk/snapshots/monday/dir/edited"), "before");
   said({"snapshot", "create", "tuesday", mount_->path()});
   put_synced("dir/edited", "later");
-  const Finished between = run(
-      {TUSKFS_BINARY, "snapshot", "diff", "--json", "monday", "tuesday", at("dir").string()});
+  const Finished between =
+      run({TUSKFS_BINARY, "snapshot", "diff", "--json", "monday", "tuesday", at("dir").string()});
   EXPECT_EQ(between.status, 1);
   EXPECT_EQ(Json::parse(between.out).size(), 5u) << between.out;
   EXPECT_EQ(get(mount_->path() / ".tusk/snapshots/tuesday/dir/edited"), "after");

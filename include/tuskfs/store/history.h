@@ -89,6 +89,9 @@ class History {
   virtual Result<std::vector<PastEntry>> folder(FolderId folder, WallTime at) = 0;
   // The present content first.
   virtual Result<std::vector<PastVersion>> versions(FileId file) = 0;
+  // These are kept as they were last, not as of a moment. Mode, owners and mtime; ENOENT.
+  virtual Result<Meta> folder_meta(FolderId folder) = 0;
+  virtual Result<std::vector<XattrRow>> xattrs(Uuid owner) = 0;
   // The content, piece by piece; holes are zeros. EIO when it does not match its checksum, which
   // may come after pieces have been handed out.
   using Sink = std::function<Result<void>(ByteSpan)>;
