@@ -357,6 +357,8 @@ TEST_F(ObjectsTest, a_clone_shares_objects_until_they_are_written_to) {
   fs::create_directory(at("a"));
   const std::string bytes = noise(12 * kMiB, 1);
   write_and_settle("a/file", bytes);
+  write_and_settle("a/inline", "small");
+  write_and_settle("a/chunked", noise(3 * kMiB, 2));
   run_ok({TUSKFS_BINARY, "clone", at("a").string(), at("b").string()});
   run_ok({TUSKFS_BINARY, "clone", at("a/file").string(), at("c").string()});
   EXPECT_EQ(objects().size(), 1u);
@@ -372,6 +374,8 @@ TEST_F(ObjectsTest, a_clone_shares_objects_until_they_are_written_to) {
   EXPECT_EQ(gc().status, 0);
   mount_->remount();
   EXPECT_TRUE(get(at("b/file")) == bytes);
+  EXPECT_EQ(get(at("b/inline")), "small");
+  EXPECT_TRUE(get(at("b/chunked")) == noise(3 * kMiB, 2));
   EXPECT_TRUE(get(at("c")) == changed);
   fs::remove(at("b/file"));
   settle();
