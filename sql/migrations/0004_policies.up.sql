@@ -135,8 +135,16 @@ begin
       and d.deleted_at <= tusk.ns_to_timestamp(at_ns - coalesce(e.trash_ns, p.trash_ns))
       and not tusk.is_in_snapshot(
         tree, tusk.timestamp_to_ns(d.created_at), tusk.timestamp_to_ns(d.deleted_at))
-      and not exists (select 1 from tusk.files f where f.folder_id = d.id)
-      and not exists (select 1 from tusk.folders c where c.parent_id = d.id)
+      -- Both halves of what a folder holds have an index; neither serves for the whole.
+      and not exists (
+        select 1 from tusk.files f where f.folder_id = d.id and f.deleted_at is null)
+      and not exists (
+        select 1 from tusk.files f where f.folder_id = d.id and f.deleted_at is not null)
+      and not exists (
+        select 1 from tusk.folders c
+        where c.parent_id = d.id and c.parent_id <> c.id and c.deleted_at is null)
+      and not exists (
+        select 1 from tusk.folders c where c.parent_id = d.id and c.deleted_at is not null)
     limit batch
     for update of d skip locked) t;
   perform tusk.delete_folders(ids);
