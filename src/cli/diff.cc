@@ -91,22 +91,13 @@ Result<Fd> temporary() {
   return fd;
 }
 
-Result<void> write_all(int fd, ByteSpan bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::write(fd, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0)
-      return fail(errno, fmt::format("cannot write a temporary file: {}", std::strerror(errno)));
-    bytes = bytes.subspan(static_cast<std::size_t>(n));
-  }
-  return {};
-}
-
 Result<Fd> content_of(const Past& past, const PastFile& file) {
   TRY_ASSIGN(Fd fd, temporary());
   if (file.version) {
-    TRY(past.history->read(file.id, *file.version,
-                           [&](ByteSpan bytes) { return write_all(fd.get(), bytes); }));
+    TRY(past.history->read(file.id, *file.version, [&](ByteSpan bytes) -> Result<void> {
+      if (write_all(fd.get(), bytes)) return {};
+      return fail(errno, fmt::format("cannot write a temporary file: {}", std::strerror(errno)));
+    }));
   }
   return fd;
 }

@@ -1,22 +1,16 @@
 #include "cli/driver.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <memory>
-#include <mutex>
 
 #include "cli/database.h"
 #include "cli/report.h"
-#include "cli/secrets.h"
 #include "cli/serving.h"
 #include "cli/status_text.h"
-#include "cli/stop_signals.h"
-#include "cli/verbs.h"
 #include "tuskfs/base/log.h"
 #include "tuskfs/base/reactor.h"
 #include "tuskfs/core/filesystem.h"
@@ -33,13 +27,18 @@ constexpr auto kFlushRetry = 200ms;
 constexpr auto kFlushTick = 50ms;
 
 // Members in the order in which each needs those before it.
-struct Mounted {
+struct Mounted final : Served {
   Database database;
   std::unique_ptr<Reactor> reactor;
   std::unique_ptr<store::PostgresStore> store;
   std::unique_ptr<core::Filesystem> filesystem;
   std::unique_ptr<vfs::Vfs> shown;  // the filesystem with .tusk
-  std::unique_ptr<fuse::Session> session;
+  std::unique_ptr<fuse::Session> fuse_session;
+  std::chrono::seconds patience{};  // with a database that is away, at the end
+
+  std::unique_ptr<fuse::Session>& session() override { return fuse_session; }
+  std::string name() const override { return store->state().database; }
+  bool flush() override;
 };
 
 core::Options core_options(const MountRequest& request, const Database& database) {
@@ -67,8 +66,10 @@ virt::Setup virtual_setup(const MountRequest& request, core::Filesystem& filesys
       .patience = request.db_timeout};
 }
 
-Result<Mounted> set_up(const MountRequest& request) {
-  Mounted mounted;
+Result<std::unique_ptr<Served>> set_up(const MountRequest& request) {
+  auto present = std::make_unique<Mounted>();
+  Mounted& mounted = *present;
+  mounted.patience = request.db_timeout;
   TRY_ASSIGN(mounted.database, open_database(request.source));
   TRY(prepare_schema(mounted.database.conninfo, request.migrate));
   TRY_ASSIGN(mounted.reactor, Reactor::create());
@@ -84,9 +85,10 @@ Result<Mounted> set_up(const MountRequest& request) {
   mounted.shown = virt::with_dot_tusk(
       *mounted.filesystem, *mounted.reactor, mounted.store->past(),
       virtual_setup(request, *mounted.filesystem, mounted.store->attached().root));
-  TRY_ASSIGN(mounted.session, fuse::Session::mount(fuse_options(request, mounted.store->state().database),
-                                                   *mounted.reactor, *mounted.shown));
-  return mounted;
+  TRY_ASSIGN(mounted.fuse_session,
+             fuse::Session::mount(fuse_options(request, mounted.store->state().database),
+                                  *mounted.reactor, *mounted.shown));
+  return present;
 }
 
 struct Attempt {
@@ -112,15 +114,15 @@ void pump(Reactor& reactor, std::chrono::nanoseconds time) {
 }
 
 // Tries until all is committed or the database has been given its time.
-bool flush(Mounted& mounted, std::chrono::seconds patience) {
-  const MonotonicTime deadline = mounted.reactor->now() + patience;
+bool Mounted::flush() {
+  const MonotonicTime deadline = reactor->now() + patience;
   Attempt last;
   do {
-    if (last.answered) pump(*mounted.reactor, kFlushRetry);
-    last = flush_once(mounted, deadline);
+    if (last.answered) pump(*reactor, kFlushRetry);
+    last = flush_once(*this, deadline);
     if (last.succeeded()) return true;
-  } while (mounted.reactor->now() < deadline);
-  const core::Status status = mounted.filesystem->status();
+  } while (reactor->now() < deadline);
+  const core::Status status = filesystem->status();
   const char* reason = last.answered ? std::strerror(last.error) : "the database did not answer";
   log::error("unmounted with {} bytes in {} files and folders not committed: {}",
              status.dirty_bytes, status.dirty_inodes,
@@ -132,20 +134,7 @@ bool flush(Mounted& mounted, std::chrono::seconds patience) {
 
 int drive(const MountRequest& request, Daemon& daemon) {
   if (!request.at.empty()) return drive_past(request, daemon);
-  auto signals = StopSignals::block(!daemon.detached());
-  if (!signals) {
-    daemon.failed(signals.error());
-    return kFailed;
-  }
-  auto mounted = set_up(request);
-  if (!mounted) {
-    daemon.failed(without_password(mounted.error(), request.source.database));
-    return kFailed;
-  }
-  log::info("mounted {} on {}", mounted->store->state().database, request.mountpoint);
-  daemon.ready();
-  return serve(mounted->session, request.mountpoint, *signals,
-               [&] { return flush(*mounted, request.db_timeout); });
+  return drive_with(request, daemon, [&] { return set_up(request); });
 }
 
 }  // namespace tusk::cli

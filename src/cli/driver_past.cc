@@ -1,10 +1,8 @@
 // The process behind a mount of a moment that has passed.
-#include "cli/report.h"
-#include "cli/secrets.h"
+#include <fmt/format.h>
+
 #include "cli/serving.h"
 #include "cli/status_text.h"
-#include "cli/verbs.h"
-#include "tuskfs/base/log.h"
 #include "tuskfs/base/reactor.h"
 #include "tuskfs/virtual/tree.h"
 
@@ -12,12 +10,18 @@ namespace tusk::cli {
 namespace {
 
 // Members in the order in which each needs those before it.
-struct MountedPast {
+struct MountedPast final : Served {
   Database database;
   std::unique_ptr<Reactor> reactor;
   std::unique_ptr<store::PastReader> reader;
   std::unique_ptr<vfs::Vfs> shown;
-  std::unique_ptr<fuse::Session> session;
+  std::unique_ptr<fuse::Session> fuse_session;
+
+  std::unique_ptr<fuse::Session>& session() override { return fuse_session; }
+  std::string name() const override {
+    return fmt::format("{} as of {}", reader->database(), iso_time(reader->at()));
+  }
+  bool flush() override { return true; }
 };
 
 std::string status_of(const MountFacts& facts, int schema_version, const std::string& database) {
@@ -28,8 +32,9 @@ std::string status_of(const MountFacts& facts, int schema_version, const std::st
   return status_text(facts, {}, state);
 }
 
-Result<MountedPast> set_up(const MountRequest& request) {
-  MountedPast mounted;
+Result<std::unique_ptr<Served>> set_up(const MountRequest& request) {
+  auto past = std::make_unique<MountedPast>();
+  MountedPast& mounted = *past;
   TRY_ASSIGN(mounted.database, open_tree(request.source));
   TRY_ASSIGN(const auto schema, store::schema_status(mounted.database.conninfo));
   TRY_ASSIGN(mounted.reactor, Reactor::create());
@@ -46,27 +51,14 @@ Result<MountedPast> set_up(const MountRequest& request) {
                        }});
   fuse::MountOptions options = fuse_options(request, mounted.reader->database());
   options.fuse_options.push_back("ro");
-  TRY_ASSIGN(mounted.session, fuse::Session::mount(options, *mounted.reactor, *mounted.shown));
-  return mounted;
+  TRY_ASSIGN(mounted.fuse_session, fuse::Session::mount(options, *mounted.reactor, *mounted.shown));
+  return past;
 }
 
 }  // namespace
 
 int drive_past(const MountRequest& request, Daemon& daemon) {
-  auto signals = StopSignals::block(!daemon.detached());
-  if (!signals) {
-    daemon.failed(signals.error());
-    return kFailed;
-  }
-  auto mounted = set_up(request);
-  if (!mounted) {
-    daemon.failed(without_password(mounted.error(), request.source.database));
-    return kFailed;
-  }
-  log::info("mounted {} as of {} on {}", mounted->reader->database(),
-            iso_time(mounted->reader->at()), request.mountpoint);
-  daemon.ready();
-  return serve(mounted->session, request.mountpoint, *signals, [] { return true; });
+  return drive_with(request, daemon, [&] { return set_up(request); });
 }
 
 }  // namespace tusk::cli

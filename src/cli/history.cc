@@ -1,10 +1,10 @@
 #include <fmt/format.h>
-#include <chrono>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
@@ -12,6 +12,7 @@
 #include "cli/report.h"
 #include "cli/secrets.h"
 #include "cli/verbs.h"
+#include "tuskfs/base/fd.h"
 #include "tuskfs/base/times.h"
 
 namespace tusk::cli {
@@ -28,13 +29,8 @@ void print(const Json& rows) {
 }
 
 Result<void> write_out(ByteSpan bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::write(STDOUT_FILENO, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail(errno, fmt::format("cannot write: {}", std::strerror(errno)));
-    bytes = bytes.subspan(static_cast<std::size_t>(n));
-  }
-  return {};
+  if (write_all(STDOUT_FILENO, bytes)) return {};
+  return fail(errno, fmt::format("cannot write: {}", std::strerror(errno)));
 }
 
 Result<PastPlace> find_file(const Past& past, const PastRequest& request) {
@@ -169,8 +165,9 @@ Result<void> collect(const PastRequest& request) {
            {"versions", gone.versions},
            {"objects", gone.objects}});
   } else {
-    fmt::print("{} files, {} folders, {} versions and {} objects were past their time and are gone\n",
-               gone.files, gone.folders, gone.versions, gone.objects);
+    fmt::print(
+        "{} files, {} folders, {} versions and {} objects were past their time and are gone\n",
+        gone.files, gone.folders, gone.versions, gone.objects);
   }
   return {};
 }

@@ -25,16 +25,6 @@ std::unexpected<Error> failed(const char* what, const fs::path& path) {
   return fail(errno, fmt::format("cannot {} {}: {}", what, path.string(), std::strerror(errno)));
 }
 
-Result<void> write_all(int fd, const fs::path& path, ByteSpan bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::write(fd, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return failed("write", path);
-    bytes = bytes.subspan(static_cast<std::size_t>(n));
-  }
-  return {};
-}
-
 class Restorer {
  public:
   Restorer(const Past& past, WallTime at) : past_(past), at_(at) {}
@@ -141,8 +131,10 @@ class Restorer {
     const Fd fd(
         ::open(target.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!fd) return failed("open", target);
-    TRY(past_.history->read(id, version,
-                            [&](ByteSpan bytes) { return write_all(fd.get(), target, bytes); }));
+    TRY(past_.history->read(id, version, [&](ByteSpan bytes) -> Result<void> {
+      if (write_all(fd.get(), bytes)) return {};
+      return failed("write", target);
+    }));
     return {};
   }
 

@@ -8,6 +8,7 @@
 
 #include "cli/report.h"
 #include "cli/secrets.h"
+#include "cli/stop_signals.h"
 #include "cli/verbs.h"
 #include "tuskfs/base/fd.h"
 #include "tuskfs/base/log.h"
@@ -38,6 +39,24 @@ class Stopper {
   std::mutex mutex_;
   fuse::Session* session_;  // guarded by mutex_
 };
+
+int serve(Served& served, const std::string& mountpoint, StopSignals& signals) {
+  Stopper stopper(*served.session());
+  signals.watch([&stopper, mountpoint] {
+    log::info("told to stop: unmounting {}", mountpoint);
+    // Bounded by the session's own waits: what it cannot write in db_timeout it refuses.
+    write_back_mappings(mountpoint);
+    stopper.stop();
+  });
+  const int ended = served.session()->run();
+  const bool flushed = served.flush();
+  stopper.forget_session();
+  served.session().reset();  // frees a thread that still waits for an answer
+  signals.end();
+  log::info("unmounted {}", mountpoint);
+  if (ended != 0) log::error("serving {} ended: {}", mountpoint, std::strerror(-ended));
+  return ended == 0 && flushed ? kDone : kFailed;
+}
 
 }  // namespace
 
@@ -70,23 +89,21 @@ fuse::MountOptions fuse_options(const MountRequest& request, const std::string& 
   return options;
 }
 
-int serve(std::unique_ptr<fuse::Session>& session, const std::string& mountpoint,
-          StopSignals& signals, const std::function<bool()>& flush) {
-  Stopper stopper(*session);
-  signals.watch([&stopper, mountpoint] {
-    log::info("told to stop: unmounting {}", mountpoint);
-    // Bounded by the session's own waits: what it cannot write in db_timeout it refuses.
-    write_back_mappings(mountpoint);
-    stopper.stop();
-  });
-  const int ended = session->run();
-  const bool flushed = flush();
-  stopper.forget_session();
-  session.reset();  // frees a thread that still waits for an answer
-  signals.end();
-  log::info("unmounted {}", mountpoint);
-  if (ended != 0) log::error("serving {} ended: {}", mountpoint, std::strerror(-ended));
-  return ended == 0 && flushed ? kDone : kFailed;
+int drive_with(const MountRequest& request, Daemon& daemon,
+               const std::function<Result<std::unique_ptr<Served>>()>& set_up) {
+  auto signals = StopSignals::block(!daemon.detached());
+  if (!signals) {
+    daemon.failed(signals.error());
+    return kFailed;
+  }
+  const auto served = set_up();
+  if (!served) {
+    daemon.failed(without_password(served.error(), request.source.database));
+    return kFailed;
+  }
+  log::info("mounted {} on {}", (*served)->name(), request.mountpoint);
+  daemon.ready();
+  return serve(**served, request.mountpoint, *signals);
 }
 
 }  // namespace tusk::cli

@@ -5,10 +5,9 @@
 #include <memory>
 #include <string>
 
-#include "cli/database.h"
 #include "cli/daemon.h"
+#include "cli/database.h"
 #include "cli/requests.h"
-#include "cli/stop_signals.h"
 #include "tuskfs/fuse/session.h"
 #include "tuskfs/store/postgres.h"
 
@@ -18,10 +17,20 @@ store::PostgresOptions store_options(const MountRequest& request, const Database
 // `database`: its name, without secrets.
 fuse::MountOptions fuse_options(const MountRequest& request, const std::string& database);
 
-// Serves until unmounted or told to stop, then calls `flush` while the kernel still waits. Takes the
-// session apart; the exit status.
-int serve(std::unique_ptr<fuse::Session>& session, const std::string& mountpoint,
-          StopSignals& signals, const std::function<bool()>& flush);
+// What serves a mount, with all it needs; destroyed at its end.
+class Served {
+ public:
+  virtual ~Served() = default;
+  virtual std::unique_ptr<fuse::Session>& session() = 0;
+  // Of the line in the log.
+  virtual std::string name() const = 0;
+  // Once unmounted, while the kernel still waits. False: something is not committed.
+  virtual bool flush() = 0;
+};
+
+// Sets up, tells `daemon`, serves until unmounted or told to stop; the exit status.
+int drive_with(const MountRequest& request, Daemon& daemon,
+               const std::function<Result<std::unique_ptr<Served>>()>& set_up);
 
 // As drive(), for a mount of `request.at`.
 int drive_past(const MountRequest& request, Daemon& daemon);

@@ -32,15 +32,9 @@ Result<void> sync_folder(const fs::path& folder) {
   return {};
 }
 
-Result<void> write_all(int fd, ByteSpan bytes, std::uint64_t at, const std::string& where) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(at));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return failed("write", where);
-    bytes = bytes.subspan(static_cast<std::size_t>(n));
-    at += static_cast<std::uint64_t>(n);
-  }
-  return {};
+Result<void> write_at(int fd, ByteSpan bytes, std::uint64_t at, const std::string& where) {
+  if (write_all_at(fd, bytes, at)) return {};
+  return failed("write", where);
 }
 
 Result<std::size_t> read_all(int fd, std::span<std::uint8_t> into, std::uint64_t at,
@@ -72,7 +66,7 @@ Result<void> copy_file(int from, int to, const std::string& where) {
   for (;;) {
     TRY_ASSIGN(const std::size_t n, read_all(from, buffer, static_cast<std::uint64_t>(at), where));
     if (n == 0) return {};
-    TRY(write_all(to, ByteSpan(buffer).first(n), static_cast<std::uint64_t>(at), where));
+    TRY(write_at(to, ByteSpan(buffer).first(n), static_cast<std::uint64_t>(at), where));
     at += static_cast<off_t>(n);
   }
 }
@@ -82,7 +76,7 @@ class LocalUpload final : public Upload {
   LocalUpload(Fd fd, fs::path path) : fd_(std::move(fd)), path_(std::move(path)) {}
 
   Result<void> write(std::uint64_t offset, ByteSpan bytes) override {
-    TRY(write_all(fd_.get(), bytes, offset, path_));
+    TRY(write_at(fd_.get(), bytes, offset, path_));
     written_ += bytes.size();
     if (written_ < kWriteBackBytes) return {};
     // Only a head start: finish() finds what went wrong.
@@ -122,7 +116,7 @@ Result<void> write_mark(const fs::path& root, const std::string& text) {
   ::unlink(half.c_str());
   const Fd fd(::open(half.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0400));
   if (!fd) return failed("create", half);
-  TRY(write_all(fd.get(), bytes_of(text), 0, half));
+  TRY(write_at(fd.get(), bytes_of(text), 0, half));
   if (::fsync(fd.get()) != 0) return failed("make durable", half);
   if (::rename(half.c_str(), mark.c_str()) != 0) return failed("create", mark);
   return sync_folder(root);

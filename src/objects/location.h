@@ -14,9 +14,6 @@ std::string key_of(Uuid id);
 // What the mark of a tree's place is called.
 inline constexpr const char* kMark = "tuskfs-objects";
 
-inline ByteSpan bytes_of(std::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
 inline std::string_view text_of(ByteSpan bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }

@@ -42,6 +42,10 @@ bool link_from(const std::optional<Backup>& previous, const std::string& name,
   return true;
 }
 
+objects::Options place_in(const std::string& backup, TenantId tree) {
+  return {.location = fs::absolute(fs::path(backup) / kObjectsFolder), .tree = tree};
+}
+
 class Copier {
  public:
   Copier(Connection& connection, const std::string& path, const std::optional<Backup>& previous,
@@ -51,8 +55,6 @@ class Copier {
   Result<void> copy_tree(TenantId tenant) {
     TRY_ASSIGN(const auto objects, open_stored_objects(connection_, tenant));
     if (!objects) return {};
-    const objects::Options here{.location = fs::absolute(fs::path(path_) / kObjectsFolder),
-                                .tree = tenant};
     const std::string place = fmt::format("{}/{}", kObjectsFolder, tenant.uuid.text());
     Uuid after{};
     while (true) {
@@ -60,7 +62,7 @@ class Copier {
                  run(connection_, "referenced_objects", Params().add(tenant).add(after)));
       if (page.rows() == 0) return {};
       // A place like any other, so that a trial restore may read it where it is.
-      TRY(objects::open_copies(here, *objects));
+      TRY(objects::open_copies(place_in(path_, tenant), *objects));
       for (int i = 0; i < page.rows(); i++) {
         after = page.row(i).uuid(0);
         TRY(copy(*objects, after, objects::url_in(place, after)));
@@ -84,10 +86,6 @@ class Copier {
 
 fs::path folder_of(const Backup& backup, TenantId tree) {
   return fs::path(backup.path) / kObjectsFolder / tree.uuid.text();
-}
-
-objects::Options place_in(const Backup& backup, TenantId tree) {
-  return {.location = fs::absolute(fs::path(backup.path) / kObjectsFolder), .tree = tree};
 }
 
 std::vector<TenantId> trees_with_objects(const Backup& backup) {
@@ -118,7 +116,7 @@ Result<void> copy_objects(Connection& connection, const std::string& path,
 
 Result<void> restore_objects(const Backup& backup, const std::string& location) {
   for (const TenantId tree : trees_with_objects(backup)) {
-    TRY_ASSIGN(const auto source, objects::open_stored(place_in(backup, tree), false));
+    TRY_ASSIGN(const auto source, objects::open_stored(place_in(backup.path, tree), false));
     TRY_ASSIGN(const auto objects,
                objects::open_copies({.location = location, .tree = tree}, *source));
     for (const auto& entry : fs::recursive_directory_iterator(folder_of(backup, tree))) {

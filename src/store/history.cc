@@ -268,11 +268,7 @@ Result<std::unique_ptr<History>> History::open(const std::string& conninfo,
   auto context = std::make_unique<ConnectionContext>();
   context->conninfo = conninfo;
   TRY_ASSIGN(auto connection, open_first_session(*context));
-  auto found = connection->run("past_tenant", Params().add(std::string_view(tenant)));
-  if (!found) return std::unexpected(setup_error(found.error()));
-  if (found->rows() == 0)
-    return fail(ENOENT, "there is no tenant '" + tenant + "' in the database");
-  const TenantId id{found->row(0).uuid(0)};
+  TRY_ASSIGN(const TenantId id, find_tenant(*connection, tenant));
   return std::make_unique<HistoryImpl>(std::move(context), std::move(connection), access, tenant,
                                        id);
 }

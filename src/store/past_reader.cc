@@ -1,12 +1,9 @@
-#include <sys/eventfd.h>
-
+#include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 #include "object_place.h"
 #include "postgres_past.h"
 #include "session.h"
-#include "sqlstate.h"
 #include "tuskfs/base/times.h"
 #include "tuskfs/store/postgres.h"
 
@@ -31,8 +28,7 @@ class PastReaderImpl final : public PastReader {
     loads_.start(std::max(loaders, 1));
   }
   ~PastReaderImpl() override {
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const auto written = ::write(it_.context->stop_event.get(), &one, sizeof one);
+    stop_waiting(*it_.context);
     loads_.close();
   }
 
@@ -49,13 +45,6 @@ class PastReaderImpl final : public PastReader {
   PostgresPast past_;
 };
 
-Result<TenantId> tree_of(Connection& connection, const std::string& name) {
-  auto found = connection.run("past_tenant", Params().add(std::string_view(name)));
-  if (!found) return std::unexpected(setup_error(found.error()));
-  if (found->rows() == 0) return fail(ENOENT, "there is no tree '" + name + "' in the database");
-  return TenantId{found->row(0).uuid(0)};
-}
-
 Result<WallTime> time_of(Loader& loader, TenantId tenant, const std::string& moment) {
   TRY_ASSIGN(const auto snapshots, past::snapshots(loader, tenant, moment));
   if (!snapshots.empty()) return snapshots.front().taken_at;
@@ -70,15 +59,10 @@ Result<std::unique_ptr<PastReader>> PastReader::open(const PostgresOptions& opti
                                                      const std::string& moment,
                                                      Executor& executor) {
   PastReaderImpl::Parts parts;
-  parts.context = std::make_unique<ConnectionContext>();
-  parts.context->conninfo = options.conninfo;
-  parts.context->before_reconnect = options.before_reconnect;
-  parts.context->stop_event = Fd(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
-  if (!parts.context->stop_event)
-    return fail(errno, std::string("cannot make an eventfd: ") + std::strerror(errno));
+  TRY_ASSIGN(parts.context, make_context(options));
   TRY_ASSIGN(const auto connection, open_first_session(*parts.context));
   parts.database = connection->database();
-  TRY_ASSIGN(parts.tenant, tree_of(*connection, options.tenant));
+  TRY_ASSIGN(parts.tenant, find_tenant(*connection, options.tenant));
   TRY_ASSIGN(parts.objects, open_noted_objects(*connection, parts.tenant, options.objects.access));
   Loader loader(*parts.context);
   TRY_ASSIGN(parts.at, time_of(loader, parts.tenant, moment));

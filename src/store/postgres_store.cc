@@ -1,5 +1,3 @@
-#include <sys/eventfd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -39,8 +37,7 @@ class PostgresStoreImpl final : public PostgresStore {
         loads_(executor, *context_) {}
 
   ~PostgresStoreImpl() override {
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const auto written = ::write(context_->stop_event.get(), &one, sizeof one);
+    stop_waiting(*context_);
     janitor_.reset();
     loads_.close();
     commits_.close();
@@ -163,13 +160,7 @@ Result<int> check_schema(const PostgresOptions& options) {
 Result<std::unique_ptr<PostgresStore>> PostgresStore::attach(const PostgresOptions& options,
                                                              Executor& executor) {
   TRY_ASSIGN(const int schema_version, check_schema(options));
-  auto context = std::make_unique<ConnectionContext>();
-  context->conninfo = options.conninfo;
-  context->before_reconnect = options.before_reconnect;
-  context->stop_event = Fd(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
-  if (!context->stop_event) {
-    return fail(errno, std::string("cannot make an eventfd: ") + std::strerror(errno));
-  }
+  TRY_ASSIGN(auto context, make_context(options));
   TRY_ASSIGN(auto connection, open_first_session(*context));
   TRY_ASSIGN(Lease lease, take_tree(*connection, options));
   TRY_ASSIGN(auto objects, open_objects(*connection, options, lease));

@@ -1,8 +1,11 @@
 #include "session.h"
 
 #include <fmt/format.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 
 #include "sqlstate.h"
 
@@ -47,6 +50,28 @@ Result<std::unique_ptr<Connection>> open_first_session(ConnectionContext& contex
   auto set = (*connection)->run("session_settings");
   if (!set) return std::unexpected(setup_error(set.error()));
   return std::move(*connection);
+}
+
+Result<std::unique_ptr<ConnectionContext>> make_context(const PostgresOptions& options) {
+  auto context = std::make_unique<ConnectionContext>();
+  context->conninfo = options.conninfo;
+  context->before_reconnect = options.before_reconnect;
+  context->stop_event = Fd(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  if (context->stop_event) return context;
+  return fail(errno, fmt::format("cannot make an eventfd: {}", std::strerror(errno)));
+}
+
+void stop_waiting(const ConnectionContext& context) {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(context.stop_event.get(), &one, sizeof one);
+}
+
+Result<TenantId> find_tenant(Connection& connection, const std::string& name) {
+  auto found = connection.run("past_tenant", Params().add(std::string_view(name)));
+  if (!found) return std::unexpected(setup_error(found.error()));
+  if (found->rows() == 0)
+    return fail(ENOENT, fmt::format("there is no tenant '{}' in the database", name));
+  return TenantId{found->row(0).uuid(0)};
 }
 
 }  // namespace tusk::store

@@ -5,6 +5,7 @@
 
 #include "connection.h"
 #include "tuskfs/base/result.h"
+#include "tuskfs/store/postgres.h"
 
 namespace tusk::store {
 
@@ -14,5 +15,12 @@ PgExpected<std::unique_ptr<Connection>> open_session(ConnectionContext& context)
 // The same for the first connection: refuses servers that are too old, standbys and databases that
 // are not UTF-8, with a line for people.
 Result<std::unique_ptr<Connection>> open_first_session(ConnectionContext& context);
+
+// For a store: with an event that ends its waits once it is written to.
+Result<std::unique_ptr<ConnectionContext>> make_context(const PostgresOptions& options);
+void stop_waiting(const ConnectionContext& context);
+
+// ENOENT: there is no such tree.
+Result<TenantId> find_tenant(Connection& connection, const std::string& name);
 
 }  // namespace tusk::store

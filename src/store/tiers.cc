@@ -215,6 +215,7 @@ void Tiers::abandon(Uuid object) {
     const std::lock_guard lock(mutex_);
     writings_.erase(object);
   }
+  failures_.erase(object);
   // Its row is garbage for the next mount, as the object is when this fails.
   if (const auto removed = objects_->remove(object); !removed)
     log::warning("{}", removed.error().what);
@@ -232,7 +233,7 @@ Result<bool> Tiers::apply_or_refuse(const ObjectWrite& write, Written& written, 
   const bool is_final = code == EIO || code == EFBIG;
   if (!is_final || ++failures_[write.object] < kMostFailures)
     return std::unexpected(std::move(applied).error());
-  failures_.erase(write.object);
+  abandon(write.object);
   log::error("{} is not stored: {}", write.file.uuid.text(), applied.error().what);
   written.refused.push_back({write.file.uuid, applied.error().what});
   return false;

@@ -36,8 +36,7 @@ class MomentTree final : private Held, public PastTree {
                 vfs::Reply<ByteSpan> reply) override {
     if (ino != kRootIno || name != kStatus)
       return PastTree::getxattr(call, ino, name, std::move(reply));
-    const std::string text = moment_.status_text();
-    reply(ByteSpan{reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+    reply(bytes_of(moment_.status_text()));
   }
 };
 

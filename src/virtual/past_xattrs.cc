@@ -16,10 +16,6 @@ constexpr std::string_view kPath = "user.tusk.path";
 constexpr std::string_view kDeletedAt = "user.tusk.deleted_at";
 constexpr std::string_view kDeletedBy = "user.tusk.deleted_by";
 
-ByteSpan bytes_of(std::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
-
 Question<Rows> rows_of(store::PastStore& store, const Item& item) {
   return [&store, owner = item.owner](auto callback) {
     store.past_xattrs(owner, std::move(callback));

@@ -223,7 +223,7 @@ class Keyfile : public testing::Test {
     const auto opened = objects::open(options, true);
     return opened ? 0 : opened.error().code;
   }
-  int open_with(const std::string& text) { return open_with(objects::bytes_of(text)); }
+  int open_with(const std::string& text) { return open_with(bytes_of(text)); }
 
   TempFolder temp_;
   objects::Options options_;
@@ -239,7 +239,7 @@ TEST_F(Keyfile, holds_the_key_raw_or_in_hex_or_base64) {
        {objects::hex_of(raw), objects::hex_of(raw) + "\n",
         std::string("000102030405060708090A0B0C0D0E0F101112131415161718191A1B1C1D1E1F\r\n"),
         std::string("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n")}) {
-    write_file(options.access.keyfile, objects::bytes_of(form));
+    write_file(options.access.keyfile, bytes_of(form));
     EXPECT_TRUE(objects::open(options, false)) << form;
   }
 }

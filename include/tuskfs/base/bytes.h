@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <type_traits>
 #include <vector>
 
@@ -31,6 +32,10 @@ struct UninitialisedAllocator : std::allocator<T> {
 using Buffer = std::vector<std::uint8_t, UninitialisedAllocator<std::uint8_t>>;
 using SharedBytes = std::shared_ptr<const Buffer>;
 using ByteSpan = std::span<const std::uint8_t>;
+
+inline ByteSpan bytes_of(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
 
 // XXH3-128 of some content, in the canonical (big-endian) byte order that `xxhsum -H2` prints.
 struct Checksum {

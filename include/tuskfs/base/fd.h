@@ -3,7 +3,10 @@
 
 #include <unistd.h>
 
+#include <cstdint>
 #include <utility>
+
+#include "tuskfs/base/bytes.h"
 
 namespace tusk {
 
@@ -31,5 +34,9 @@ class Fd {
  private:
   int fd_ = -1;
 };
+
+// Everything, whatever interrupts it. False, with errno: not all of it was written.
+bool write_all(int fd, ByteSpan bytes);
+bool write_all_at(int fd, ByteSpan bytes, std::uint64_t offset);
 
 }  // namespace tusk

@@ -24,10 +24,6 @@ bool is_supported(std::string_view name) {
          name.starts_with("security.") || is_acl(name);
 }
 
-ByteSpan bytes_of(std::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
-
 Attempt<Node*> node_with_xattrs(Core& core, Ino ino, std::string_view name) {
   ATTEMPT_ASSIGN(Node * node, core.node(ino));
   if (!is_supported(name)) return error(EOPNOTSUPP);

@@ -190,13 +190,8 @@ Result<void> S3Objects::download(Uuid id, const Fd& to, const fs::path& target) 
   for (;;) {
     TRY_ASSIGN(const S3Piece piece,
                s3_get(client_, name_of(id), {.offset = at, .bytes = kFileBytesAtOnce}));
-    for (std::size_t done = 0; done < piece.bytes.size();) {
-      const ssize_t n = ::write(to.get(), piece.bytes.data() + done, piece.bytes.size() - done);
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0)
-        return fail(errno,
-                    fmt::format("cannot write {}: {}", target.string(), std::strerror(errno)));
-      done += static_cast<std::size_t>(n);
+    if (!write_all(to.get(), piece.bytes)) {
+      return fail(errno, fmt::format("cannot write {}: {}", target.string(), std::strerror(errno)));
     }
     at += piece.bytes.size();
     if (at >= piece.object_bytes.value_or(at)) return {};

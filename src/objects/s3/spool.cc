@@ -39,13 +39,7 @@ std::unexpected<Error> Spool::failed(const char* what) const {
 }
 
 Result<void> Spool::write(std::uint64_t offset, ByteSpan bytes) const {
-  while (!bytes.empty()) {
-    const ssize_t n = ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return failed("write to");
-    bytes = bytes.subspan(static_cast<std::size_t>(n));
-    offset += static_cast<std::uint64_t>(n);
-  }
+  if (!write_all_at(fd_.get(), bytes, offset)) return failed("write to");
   return {};
 }
 
