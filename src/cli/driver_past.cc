@@ -1,6 +1,8 @@
 // The process behind a mount of a moment that has passed.
 #include <fmt/format.h>
 
+#include <cerrno>
+
 #include "cli/serving.h"
 #include "cli/status_text.h"
 #include "tuskfs/base/reactor.h"
@@ -33,6 +35,10 @@ std::string status_of(const MountFacts& facts, int schema_version, const std::st
 }
 
 Result<std::unique_ptr<Served>> set_up(const MountRequest& request) {
+  if (!request.objects.location.empty()) {
+    return fail(EINVAL, "--objects is for a mount of the present, which remembers it",
+                "leave it away, with --at");
+  }
   auto past = std::make_unique<MountedPast>();
   MountedPast& mounted = *past;
   TRY_ASSIGN(mounted.database, open_tree(request.source));

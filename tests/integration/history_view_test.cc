@@ -333,6 +333,11 @@ TEST_F(HistoryView, what_is_no_moment_is_not_mounted) {
     EXPECT_EQ(refused.status, 1) << moment;
     EXPECT_NE(refused.err.find(words), std::string::npos) << refused.err;
   }
+  const Finished refused =
+      run({TUSKFS_BINARY, "mount", "--data-dir", mount_->data_dir().string(), "--at", "2026-01-01",
+           "--objects", "/elsewhere", folder.path().string()});
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_NE(refused.err.find("--objects is for"), std::string::npos) << refused.err;
 }
 
 TEST_F(HistoryView, the_past_cannot_be_changed) {
