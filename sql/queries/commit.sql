@@ -78,6 +78,10 @@ update tusk.folders
 set name = id::text
 where id = any ($1::uuid[])
 
+-- name: restore_trashed
+-- Something, the folder and name that it gets, the time.
+select tusk.restore_trashed($1::uuid, $2::uuid, $3::text, $4::int8)
+
 -- name: upsert_folders
 insert into tusk.folders as d (
   tenant_id, id, parent_id, name, mode, uid, gid, nlink, atime_ns, mtime_ns, ctime_ns, named_at_ns,

@@ -108,3 +108,31 @@ select not exists (
         on f.id = l.file_id
       where l.folder_id = b.id
         and f.uid <> $2::int8))
+
+-- name: trashed_folder
+-- As load_folders, one that is in the trash: no row or one.
+select
+  d.id, d.parent_id, d.name, d.mode, d.uid, d.gid, d.nlink, d.atime_ns, d.mtime_ns, d.ctime_ns,
+  d.has_xattrs, case when d.has_xattrs then tusk.folder_settings(d.id) end
+from tusk.folders d
+where d.id = $1::uuid
+  and d.deleted_at is not null
+  and d.deleted_by is not null
+
+-- name: trashed_file
+-- As load_files, one that is in the trash: no row or one.
+select
+  f.id, f.folder_id, f.filename, f.mode, f.uid, f.gid, f.nlink, f.atime_ns, f.mtime_ns, f.ctime_ns,
+  f.has_xattrs, f.rdev, f.size_bytes, f.version, f.data is null, f.holes, f.checksum,
+  coalesce(f.external_url, f.storage_type), f.content_at_ns
+from tusk.files f
+where f.id = $1::uuid
+  and f.deleted_at is not null
+  and f.deleted_by is not null
+
+-- name: trashed_among
+-- Whether any of some files went to the trash along with something.
+select exists (
+  select 1
+  from tusk.trashed_tree($1::uuid) t
+  where t.id = any ($2::uuid[]))

@@ -271,6 +271,7 @@ from removal r
 join tusk.folders d
   on d.parent_id = $1::uuid
 where d.deleted_at is not null
+  and d.deleted_by is not null
   and d.deleted_at >= r.began
 union all
 select
@@ -308,3 +309,7 @@ delete from tusk.snapshots s
 where s.tenant_id = $1::uuid
   and s.name = $2::text
 returning s.taken_at_ns
+
+-- name: purge_trashed
+-- Removes a file or an empty folder from the trash of a tree for good: see the function.
+select tusk.purge_trashed($1::uuid, $2::uuid)

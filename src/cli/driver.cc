@@ -63,6 +63,11 @@ virt::Setup virtual_setup(const MountRequest& request, core::Filesystem& filesys
       .commit = [&filesystem](vfs::Reply<void> reply) { filesystem.commit_all(std::move(reply)); },
       .sync = [&filesystem](vfs::Reply<void> reply) { filesystem.sync_all(std::move(reply)); },
       .snapshot_at = [&filesystem](WallTime at) { filesystem.note_snapshot(at); },
+      .restore = [&filesystem](const vfs::Call& call, const Uuid& id, Ino parent,
+                               std::string_view name, vfs::Reply<void> reply) {
+        filesystem.restore(call, id, parent, name, std::move(reply));
+      },
+      .is_open = [&filesystem](const Uuid& id) { return filesystem.is_open(id); },
       .patience = request.db_timeout};
 }
 

@@ -1,13 +1,16 @@
-// Brings back what was: through the mount, as any program would, so that it can be undone as well.
+// Brings back what was: through the mount, as any program would, so that it can be undone as well. What
+// was deleted is moved out of the trash; an earlier state is written anew.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 #include <unordered_map>
 
 #include "cli/past.h"
@@ -144,6 +147,42 @@ class Restorer {
   int files_ = 0, folders_ = 0;
 };
 
+std::string text_attribute(const fs::path& path, const char* name) {
+  char value[65536];
+  const ssize_t size = ::lgetxattr(path.c_str(), name, value, sizeof value);
+  return size < 0 ? std::string() : std::string(value, static_cast<std::size_t>(size));
+}
+
+// Where the trash has what was at a path last, by itself or in a folder that was deleted.
+std::optional<fs::path> find_in_trash(const Past& past) {
+  const fs::path trash = fs::path(past.root) / ".tusk/trash";
+  for (fs::path top = past.path; top != top.parent_path(); top = top.parent_path()) {
+    std::vector<fs::path> found;
+    std::error_code unreadable;  // then it is restored without
+    for (const fs::directory_entry& each : fs::directory_iterator(trash, unreadable)) {
+      if (!each.path().filename().string().starts_with(top.filename().string() + "@")) continue;
+      if (text_attribute(each.path(), "user.tusk.path") != top) continue;
+      const fs::path within = fs::path(past.path).lexically_relative(top);
+      found.push_back(within == "." ? each.path() : each.path() / within);
+    }
+    std::erase_if(found, [](const fs::path& path) {
+      struct stat there {};
+      return ::lstat(path.c_str(), &there) != 0;
+    });
+    if (!found.empty()) return std::ranges::max(found);  // their names end with the time
+  }
+  return std::nullopt;
+}
+
+// What was deleted comes back as it was, with its versions. False: it is not there whole, or one may
+// not; then it is made anew.
+bool take_out_of_trash(const Past& past, const fs::path& target) {
+  struct stat there {};
+  if (::lstat(target.c_str(), &there) == 0) return false;
+  const auto trashed = find_in_trash(past);
+  return trashed && ::rename(trashed->c_str(), target.c_str()) == 0;
+}
+
 Result<void> perform(const PastRequest& request) {
   TRY_ASSIGN(const Past past, look_back(request));
   TRY_ASSIGN(const PastPlace place, find_place(past, request));
@@ -162,6 +201,11 @@ Result<void> perform(const PastRequest& request) {
   }
   std::error_code ignored;  // told by what comes next
   fs::create_directories(target.parent_path(), ignored);
+  const bool is_as_deleted = request.at.empty() && request.version < 0;
+  if (is_as_deleted && take_out_of_trash(past, target)) {
+    fmt::print("restored {} from the trash, with its versions\n", target.string());
+    return {};
+  }
   Restorer restorer(past, place.at);
   TRY(restorer.entry(place.entry, target, request.version));
   fmt::print("restored {} ({} files, {} folders)\n", target.string(), restorer.files(),

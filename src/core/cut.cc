@@ -41,7 +41,8 @@ class GroupBuilder {
     vacate();
     cut_.group->usage = core_.usage;
     cut_.group->clones = std::exchange(core_.clones, {});
-    cut_.group->durable |= !cut_.group->clones.empty();
+    cut_.group->restores = std::exchange(core_.restores, {});
+    cut_.group->durable |= cut_.group->counts_itself();
     if (std::exchange(core_.policy_changed, false)) {
       const OwnPolicy* own = core_.root->own_policy.get();
       cut_.group->policy = own ? own->settings : store::PolicySettings{};

@@ -194,6 +194,17 @@ class CoreFilesystem final : public Filesystem {
       return core::commit_all(core_, target);
     });
   }
+  void restore(const Call& call, const Uuid& id, Ino parent, std::string_view name,
+               Reply<void> reply) override {
+    run(call, std::move(reply),
+        [this, id, parent, name = std::string(name), check = std::make_shared<RestoreCheck>()] {
+          return core::restore(core_, id, parent, name, check);
+        });
+  }
+  bool is_open(const Uuid& id) const override {
+    const Node* node = core_.table.find(id);
+    return node && node->opens > 0;
+  }
   void set_status_text(std::function<std::string()> text) override {
     core_.status_text = std::move(text);
   }

@@ -34,7 +34,37 @@ void fill_file(Node& node, const store::FileRow& row) {
   if (!row.holes.empty()) content_of(node).holes = IntervalSet(row.holes);
 }
 
-// Puts one page into `dir`. Nodes already in memory are newer than their rows.
+// Nodes already in memory are newer than their rows, but for those that have left the trash since.
+template <class Fn>
+Node& node_of(Core& core, const Uuid& id, bool is_folder, Fn fill) {
+  Node* node = core.table.find(id);
+  if (node && !node->gone) return *node;
+  if (!node) node = &core.table.add(id, is_folder);
+  if (std::exchange(node->gone, false)) {
+    forget_content(core, *node);
+    node->dir.reset();
+    node->deletion.reset();
+    node->stored_name.reset();
+    node->links.reset();
+    node->xattrs.reset();
+  }
+  fill(*node);
+  return *node;
+}
+
+}  // namespace
+
+Node& node_of(Core& core, const store::FolderRow& row) {
+  return node_of(core, row.id.uuid, true, [&](Node& node) { fill_folder(core, node, row); });
+}
+
+Node& node_of(Core& core, const store::FileRow& row) {
+  return node_of(core, row.id.uuid, false, [&](Node& node) { fill_file(node, row); });
+}
+
+namespace {
+
+// Puts one page into `dir`.
 class PageReader {
  public:
   PageReader(Core& core, Node& folder, Dir& dir) : core_(core), folder_(folder), dir_(dir) {}
@@ -74,22 +104,12 @@ class PageReader {
 
   void add_folder(const store::FolderRow& row) {
     if (row.id.uuid == folder_.id || taken(row.name, row.id.uuid)) return;
-    Node* node = core_.table.find(row.id.uuid);
-    if (!node) {
-      node = &core_.table.add(row.id.uuid, true);
-      fill_folder(core_, *node, row);
-    }
-    enter(row.name, *node);
+    enter(row.name, node_of(core_, row));
   }
 
   void add_file(const store::FileRow& row, const std::string& name) {
     if (taken(name, row.id.uuid)) return;
-    Node* node = core_.table.find(row.id.uuid);
-    if (!node) {
-      node = &core_.table.add(row.id.uuid, false);
-      fill_file(*node, row);
-    }
-    enter(name, *node);
+    enter(name, node_of(core_, row));
   }
 
   void enter(const std::string& name, Node& node) {

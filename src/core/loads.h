@@ -11,6 +11,9 @@ struct Core;
 
 // The folder's entries are complete in memory.
 Attempt<void> load_dir(Core& core, Node& folder);
+// The node of a row: the one in memory, which is newer, or a new one.
+Node& node_of(Core& core, const store::FolderRow& row);
+Node& node_of(Core& core, const store::FileRow& row);
 // The inline content (of a file or symlink) is in memory; files after it in its folder may come
 // along when files are opened one after the other.
 Attempt<void> load_whole(Core& core, Node& node);

@@ -71,6 +71,15 @@ struct CloneCheck {
 };
 Attempt<void> clone(Core&, const vfs::Call&, Ino source, Ino target,
                     const std::shared_ptr<CloneCheck>&);
+// What is known of something in the trash, between attempts.
+struct RestoreCheck {
+  bool asked = false;
+  std::optional<Result<store::TrashedEntry>> entry;
+  Waiters waiters;
+  std::optional<GroupNo> group;  // that brings it back
+};
+Attempt<void> restore(Core&, const Uuid&, Ino parent, std::string_view name,
+                      const std::shared_ptr<RestoreCheck>&);
 Attempt<std::uint64_t> lseek(Core&, Ino, std::uint64_t offset, int whence);
 
 }  // namespace tusk::core

@@ -59,6 +59,7 @@ class RowWriter {
       : connection_(connection), group_(group), lease_(lease), mime_(mime) {}
 
   PgExpected<void> clones();
+  PgExpected<void> restores();
   PgExpected<void> shares();
   PgExpected<void> links(std::string_view statement, const std::vector<LinkRow>& rows);
   template <class IdType>
@@ -101,6 +102,17 @@ PgExpected<void> RowWriter::clones() {
                                                   .add(owner))
             : connection_.queue("clone_file",
                                 Params().add(clone.source).add(clone.target).add(clone.version)));
+  }
+  return {};
+}
+
+PgExpected<void> RowWriter::restores() {
+  for (const Restore& restore : group_.restores) {
+    TRY(connection_.queue("restore_trashed", Params()
+                                                 .add(restore.id)
+                                                 .add(restore.folder)
+                                                 .add(std::string_view(restore.name))
+                                                 .add(restore.at.ns)));
   }
   return {};
 }
@@ -309,6 +321,7 @@ PgExpected<void> write_rows(Connection& connection, const Group& group, const Le
   TRY(writer.ended_names("end_folder_names", group.folder_names_ended));
   TRY(writer.ids("vacate_files", group.files_vacated));
   TRY(writer.ids("vacate_folders", group.folders_vacated));
+  TRY(writer.restores());
   TRY(writer.objects());
   TRY(writer.folders());
   TRY(writer.updated_files());

@@ -207,6 +207,28 @@ Result<std::vector<LinkRow>> Loader::links(FileId file) {
   return rows;
 }
 
+Result<TrashedEntry> Loader::trashed(const TrashQuery& query) {
+  const Params id = Params().add(query.id);
+  BinaryArray files(ElementType::uuid);
+  for (const FileId file : query.among) files.add(file);
+  Params among = id;
+  among.add_view(files.finish());
+  TRY_ASSIGN(const auto found,
+             ask({{"trashed_folder", id}, {"trashed_file", id}, {"trashed_among", among}}));
+  TrashedEntry entry;
+  entry.has_any = found[2].row(0).boolean(0);
+  if (found[0].rows() > 0) {
+    FolderRow folder = read_folder(found[0].row(0));
+    folder.policy = read_settings(found[0].row(0));
+    entry.row = std::move(folder);
+  } else if (found[1].rows() > 0) {
+    entry.row = read_file(found[1].row(0));
+  } else {
+    return fail(ENOENT, "it is not in the trash");
+  }
+  return entry;
+}
+
 Result<bool> Loader::owned(FolderId folder, uid_t owner) {
   const Params params = Params().add(folder).add(std::int64_t{owner});
   TRY_ASSIGN(const auto results, ask({{"is_owned", params}}));

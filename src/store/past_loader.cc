@@ -151,6 +151,15 @@ Result<void> remove_snapshot(Loader& loader, TenantId tenant, const std::string&
   return {};
 }
 
+Result<void> purge_trashed(Loader& loader, TenantId tenant, Uuid id) {
+  TRY_ASSIGN(const PgResult purged, ask(loader, "purge_trashed", Params().add(tenant).add(id)));
+  const std::string_view outcome = purged.row(0).text(0);
+  if (outcome == "gone") return fail(ENOENT, "it is not in the trash");
+  if (outcome == "not empty") return fail(ENOTEMPTY, "the folder is not empty");
+  if (outcome == "in use") return fail(EBUSY, "a snapshot or an application needs it");
+  return {};
+}
+
 Result<SharedBytes> inline_content(Loader& loader, const FileRow& row) {
   return logged(inline_content_of(loader, content_of(row)));
 }

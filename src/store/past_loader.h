@@ -18,6 +18,7 @@ Result<std::string> path(Loader& loader, Uuid id);
 Result<std::vector<Snapshot>> snapshots(Loader& loader, TenantId tenant, const std::string& name);
 Result<void> take_snapshot(Loader& loader, TenantId tenant, const Snapshot& snapshot);
 Result<void> remove_snapshot(Loader& loader, TenantId tenant, const std::string& name);
+Result<void> purge_trashed(Loader& loader, TenantId tenant, Uuid id);
 // Log what is damaged.
 Result<SharedBytes> inline_content(Loader& loader, const FileRow& row);
 Result<std::vector<SharedBytes>> chunks(Tiers& tiers, Loader& loader, const FileRow& row,

@@ -77,6 +77,10 @@ class PostgresStoreImpl final : public PostgresStore {
                                      std::move(callback));
   }
 
+  void load_trashed(const TrashQuery& query, Callback<Result<TrashedEntry>> callback) override {
+    loads_.ask<TrashedEntry>([query](Loader& loader) { return loader.trashed(query); },
+                             std::move(callback));
+  }
   void load_ownership(FolderId folder, uid_t owner, Callback<Result<bool>> callback) override {
     loads_.ask<bool>([folder, owner](Loader& loader) { return loader.owned(folder, owner); },
                      std::move(callback));

@@ -15,6 +15,7 @@ Uuid owner_of(FolderId id) { return id.uuid; }
 Uuid owner_of(const FolderRow& row) { return row.id.uuid; }
 Uuid owner_of(const FileChange& change) { return change.row.id.uuid; }
 Uuid owner_of(const Trashed& trashed) { return trashed.id; }
+Uuid owner_of(const Restore& restore) { return restore.id; }
 Uuid owner_of(const NameEnd& end) { return end.id; }
 Uuid owner_of(const LinkRow& row) { return row.file.uuid; }
 Uuid owner_of(const XattrRow& row) { return row.owner; }
@@ -34,6 +35,7 @@ void for_each_list(const Group& from, Group& to, Fn fn) {
   fn(from.folders_trashed, to.folders_trashed);
   fn(from.file_names_ended, to.file_names_ended);
   fn(from.folder_names_ended, to.folder_names_ended);
+  fn(from.restores, to.restores);
   fn(from.object_writes, to.object_writes);
   fn(from.folders, to.folders);
   fn(from.files, to.files);

@@ -166,18 +166,25 @@ Listing items_of_versions(const PastItems& rows) {
   return sorted(std::move(items));
 }
 
+namespace {
+
+Item trash_item(std::string name, const PastItem& from) {
+  const TrashFolder what{{from.row.id.uuid}};
+  Item item = from.is_folder
+                  ? with_owner(folder_item(std::move(name), what, from.row.meta), from)
+                  : file_item(std::move(name), from.row);
+  item.attr.steady_name = false;
+  return item;
+}
+
+}  // namespace
+
 Listing items_of_trash(const PastItems& rows) {
   Listing items;
   Names names;
   for (const PastItem& each : rows) {
     if (!is_name(each.row.name)) continue;
-    const std::string name = names.take(each.row.name, "@" + time_text(each.until));
-    if (each.is_folder) {
-      const TrashFolder what{{each.row.id.uuid}};
-      items.push_back(with_owner(folder_item(name, what, each.row.meta), each));
-    } else {
-      items.push_back(file_item(name, each.row));
-    }
+    items.push_back(trash_item(names.take(each.row.name, "@" + time_text(each.until)), each));
     items.back().deletion = Deletion{each.until, each.deleted_by.value_or(0)};
   }
   return sorted(std::move(items));
@@ -187,14 +194,7 @@ Listing items_of_trash_folder(const PastItems& rows) {
   Listing items;
   Names names;
   for (const PastItem& each : rows) {
-    if (!is_name(each.row.name)) continue;
-    const std::string name = names.take(each.row.name, "");
-    if (each.is_folder) {
-      const TrashFolder what{{each.row.id.uuid}};
-      items.push_back(with_owner(folder_item(name, what, each.row.meta), each));
-    } else {
-      items.push_back(file_item(name, each.row));
-    }
+    if (is_name(each.row.name)) items.push_back(trash_item(names.take(each.row.name, ""), each));
   }
   return sorted(std::move(items));
 }

@@ -1,6 +1,7 @@
 #include "virtual/past_tree.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,6 +24,18 @@ constexpr std::uint64_t kDots = 2;
 int wrong_name(std::string_view name) {
   if (name.size() > kNameMax) return ENAMETOOLONG;
   return is_utf8(name) ? 0 : EILSEQ;
+}
+
+Outcome<const Item*> found_in(const Listing& listing, std::string_view name) {
+  const Item* item = find_item(listing, name);
+  if (!item) return vfs::error(ENOENT);
+  return item;
+}
+
+// Of something in the trash.
+Uuid id_of(const Item& item) {
+  if (const auto* file = std::get_if<File>(&item.what)) return file->row.id.uuid;
+  return std::get<TrashFolder>(item.what).id.uuid;
 }
 
 bool is_regular(const Node& node) {
@@ -163,7 +176,7 @@ void PastTree::mkdir(const vfs::Call& call, Ino parent, std::string_view name, m
 }
 
 void PastTree::rmdir(const vfs::Call& call, Ino parent, std::string_view name, Reply<void> reply) {
-  if (!is_snapshots(parent)) return unlink(call, parent, name, std::move(reply));
+  if (!is_snapshots(parent)) return purge(call, parent, name, std::move(reply));
   asker_.ask<void>(
       [this, wanted = std::string(name)](auto callback) {
         store_.remove_snapshot(wanted, std::move(callback));
@@ -174,13 +187,58 @@ void PastTree::rmdir(const vfs::Call& call, Ino parent, std::string_view name, R
       });
 }
 
-void PastTree::unlink(const vfs::Call&, Ino, std::string_view, Reply<void> reply) {
-  reply(vfs::error(EROFS));
+bool PastTree::is_trash(Ino ino) {
+  const Node* node = table_.find(ino);
+  return node && (std::holds_alternative<Trash>(node->item.what) ||
+                  std::holds_alternative<TrashFolder>(node->item.what));
 }
 
-void PastTree::rename(const vfs::Call&, Ino, std::string_view, Ino, std::string_view, unsigned,
+void PastTree::find_trashed(Ino parent, std::string_view name, Reply<const Item*> done) {
+  const Node* node = table_.find(parent);
+  if (!node) return done(vfs::error(ESTALE));
+  if (const SharedListing listing = fresh_listing(*node)) return done(found_in(*listing, name));
+  places_.list(node->item.what, std::string(name),
+               [name = std::string(name), done = std::move(done)](Outcome<Listing> listing) mutable {
+                 if (!listing) return done(std::unexpected(listing.error()));
+                 done(found_in(*listing, name));
+               });
+}
+
+void PastTree::purge(const vfs::Call& call, Ino parent, std::string_view name, Reply<void> reply) {
+  if (!is_trash(parent)) return reply(vfs::error(EROFS));
+  find_trashed(parent, name, [this, parent, held = waiting_.hold(call, std::move(reply))](
+                              Outcome<const Item*> item) mutable {
+    if (!item) return held(std::unexpected(item.error()));
+    const Uuid id = id_of(**item);
+    if (setup_.is_open(id)) return held(vfs::error(EBUSY));
+    asker_.ask<void>([this, id](auto callback) { store_.purge_trashed(id, std::move(callback)); },
+                     [this, parent, held = std::move(held)](Outcome<void> purged) mutable {
+                       drop_listing(parent, executor_.now());
+                       held(std::move(purged));
+                     });
+  });
+}
+
+void PastTree::unlink(const vfs::Call& call, Ino parent, std::string_view name,
                       Reply<void> reply) {
-  reply(vfs::error(EROFS));
+  purge(call, parent, name, std::move(reply));
+}
+
+void PastTree::rename(const vfs::Call& call, Ino parent, std::string_view name, Ino new_parent,
+                      std::string_view new_name, unsigned flags, Reply<void> reply) {
+  if (is_trash(new_parent)) return reply(vfs::error(EPERM));
+  if (!is_trash(parent) || is_in_dot_tusk(new_parent)) return reply(vfs::error(EROFS));
+  if (flags & ~unsigned{RENAME_NOREPLACE}) return reply(vfs::error(EINVAL));
+  find_trashed(parent, name,
+            [this, call, parent, new_parent, new_name = std::string(new_name),
+             held = waiting_.hold(call, std::move(reply))](Outcome<const Item*> item) mutable {
+              if (!item) return held(std::unexpected(item.error()));
+              setup_.restore(call, id_of(**item), new_parent, new_name,
+                             [this, parent, held = std::move(held)](Outcome<void> done) mutable {
+                               drop_listing(parent, executor_.now());
+                               held(std::move(done));
+                             });
+            });
 }
 
 void PastTree::open(const vfs::Call&, Ino ino, int flags, Reply<vfs::Opened> reply) {

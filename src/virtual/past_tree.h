@@ -28,7 +28,7 @@ class PastTree : public ReadOnly {
   void mkdir(const vfs::Call&, Ino parent, std::string_view name, mode_t,
              vfs::Reply<vfs::Entry>) override;
   void rmdir(const vfs::Call&, Ino parent, std::string_view name, vfs::Reply<void>) override;
-  // What the trash allows: nothing, but this is the place.
+  // Purge from the trash, restore out of it.
   void unlink(const vfs::Call&, Ino parent, std::string_view name, vfs::Reply<void>) override;
   void rename(const vfs::Call&, Ino parent, std::string_view name, Ino new_parent,
               std::string_view new_name, unsigned flags, vfs::Reply<void>) override;
@@ -61,6 +61,9 @@ class PastTree : public ReadOnly {
                      vfs::Reply<vfs::Entry>& reply);
   vfs::Entry enter(Ino parent, const Item& item);
   bool is_snapshots(Ino ino);
+  bool is_trash(Ino ino);
+  void find_trashed(Ino parent, std::string_view name, vfs::Reply<const Item*> done);
+  void purge(const vfs::Call&, Ino parent, std::string_view name, vfs::Reply<void>);
   void take_snapshot(const std::string& name, vfs::Reply<void> done);
   vfs::DirEntry dir_entry(const Node& folder, const Item& item, std::uint64_t next, bool plus);
   std::uint64_t next_handle() { return ++last_handle_; }

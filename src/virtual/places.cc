@@ -73,7 +73,9 @@ Listing Places::top() const {
   items.push_back(folder_item("snapshots", Snapshots{}, meta));
   // The one folder that takes new entries: who may change the root may take snapshots.
   items.back().attr.mode = S_IFDIR | 0755;
+  // Each may take out what was his.
   items.push_back(folder_item("trash", Trash{}, meta));
+  items.back().attr.mode = S_IFDIR | S_ISVTX | 0777;
   return items;
 }
 

@@ -228,6 +228,13 @@ void MemStore::load_links(FileId id, Callback<Result<std::vector<LinkRow>>> call
   });
 }
 
+// Nobody looks into the trash of this one.
+void MemStore::load_trashed(const TrashQuery&, Callback<Result<TrashedEntry>> callback) {
+  answer([callback = std::move(callback)](bool connected) mutable {
+    callback(connected ? fail(ENOENT, "it is not in the trash") : std::unexpected(not_connected()));
+  });
+}
+
 void MemStore::load_ownership(FolderId, uid_t, Callback<Result<bool>> callback) {
   answer([callback = std::move(callback)](bool connected) mutable {
     if (!connected) return callback(std::unexpected(not_connected()));

@@ -31,6 +31,8 @@ class MemStore final : public store::Store {
                    store::Callback<Result<std::vector<store::Chunk>>>) override;
   void load_xattrs(Uuid owner, store::Callback<Result<std::vector<store::XattrRow>>>) override;
   void load_links(FileId, store::Callback<Result<std::vector<store::LinkRow>>>) override;
+  void load_trashed(const store::TrashQuery&,
+                    store::Callback<Result<store::TrashedEntry>>) override;
   void load_ownership(FolderId, uid_t, store::Callback<Result<bool>>) override;
   void commit(std::shared_ptr<const store::Group>, store::Callback<store::CommitResult>) override;
 

@@ -33,6 +33,11 @@ class Filesystem : public vfs::Vfs {
   virtual void commit_all(vfs::Reply<void>) = 0;
   // Contents of that moment are kept, however soon others follow.
   virtual void note_snapshot(WallTime) = 0;
+  // Something in the trash gets a place and a name again, with all that went with it. EEXIST; ENOENT:
+  // it is not there any more; EBUSY: a file of it is still open.
+  virtual void restore(const vfs::Call&, const Uuid&, Ino parent, std::string_view name,
+                       vfs::Reply<void>) = 0;
+  virtual bool is_open(const Uuid&) const = 0;
   // What `getfattr -n user.tusk.status` of the root answers, read by `tuskfs status`.
   virtual void set_status_text(std::function<std::string()>) = 0;
 };

@@ -36,6 +36,15 @@ struct Trashed {
   Deletion deletion;
 };
 
+// Something leaves the trash for a place in the tree, with all that went with it. The database
+// refuses what is not there any more. Counts itself into the usage.
+struct Restore {
+  Uuid id;
+  FolderId folder;
+  std::string name;
+  WallTime at{};
+};
+
 // The stored name of a file or folder has ended.
 struct NameEnd {
   Uuid id;
@@ -146,6 +155,7 @@ struct Group {
   std::vector<NameEnd> folder_names_ended;
   std::vector<FileId> files_vacated;  // leave their committed name, as another row takes it
   std::vector<FolderId> folders_vacated;
+  std::vector<Restore> restores;
   std::vector<FolderRow> folders;
   std::vector<FileChange> files;
   std::vector<LinkRow> links_added;
@@ -156,6 +166,9 @@ struct Group {
   std::vector<Staging> stagings;
   Usage usage;                           // after this group
   std::optional<PolicySettings> policy;  // of the root, all of it
+
+  // Something in it counts itself: what the usage is afterwards only the database can tell.
+  bool counts_itself() const { return !clones.empty() || !restores.empty(); }
 };
 
 }  // namespace tusk::store

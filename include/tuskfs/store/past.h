@@ -51,6 +51,10 @@ class PastStore {
   virtual void take_snapshot(const std::string& name, WallTime, Callback<Result<void>>) = 0;
   virtual void remove_snapshot(const std::string& name, Callback<Result<void>>) = 0;
 
+  // A file or an empty folder in the trash goes for good. ENOENT; ENOTEMPTY; EBUSY: a snapshot
+  // needs it, or rows of applications refer to it.
+  virtual void purge_trashed(Uuid, Callback<Result<void>>) = 0;
+
   // Content of a version. EIO, with a log line, when it is not what it should be.
   virtual void past_inline(const FileRow&, Callback<Result<SharedBytes>>) = 0;
   // One for each chunk of the range; null: a hole.

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "tuskfs/base/result.h"
@@ -53,6 +54,16 @@ struct Chunk {
   SharedBytes data;
 };
 
+// Something in the trash, and whether any of the files asked about went there with it.
+struct TrashQuery {
+  Uuid id;
+  std::vector<FileId> among;
+};
+struct TrashedEntry {
+  std::variant<FolderRow, FileRow> row;
+  bool has_any = false;
+};
+
 // How a commit ended. `unknown` is never folded into failure: the group is sent again, and the
 // store answers `committed` if it finds it there.
 enum class CommitState {
@@ -72,7 +83,7 @@ struct CommitResult {
   CommitState state = CommitState::committed;
   Error error = {};                   // code: ENOSPC on a full disk, EIO otherwise
   std::vector<Refusal> refused = {};  // with `committed`: all but these are in
-  std::optional<Usage> usage = {};    // with `committed`, after a clone: what it is now
+  std::optional<Usage> usage = {};    // with `committed`, of a group that counts itself: what it is now
 };
 
 class Store {
@@ -89,6 +100,8 @@ class Store {
   // All further names of a file.
   virtual void load_links(FileId, Callback<Result<std::vector<LinkRow>>>) = 0;
 
+  // ENOENT: it is not in the trash.
+  virtual void load_trashed(const TrashQuery&, Callback<Result<TrashedEntry>>) = 0;
   // Whether the folder and everything below it, as committed, belongs to the user.
   virtual void load_ownership(FolderId, uid_t, Callback<Result<bool>>) = 0;
 

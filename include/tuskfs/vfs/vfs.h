@@ -56,6 +56,7 @@ struct Attr {
   std::uint64_t blocks = 0;  // of 512 bytes; holes are not counted
   WallTime atime{}, mtime{}, ctime{};
   bool lasting = true;  // false: may be another one soon, without a word to the kernel
+  bool steady_name = true;  // false: a rename makes another inode of it, so the name is asked for each time
 };
 
 // What setattr changes; what is empty stays. A time of "now" is given as kNow.

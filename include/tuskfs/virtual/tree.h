@@ -1,4 +1,5 @@
-// The tree .tusk at a mount's root: what the tree was, read-only. `.tusk` can be looked up but is
+// The tree .tusk at a mount's root: what the tree was. It is read-only, but for snapshots, which are
+// made and removed as folders, and the trash, which is moved out of or emptied. `.tusk` can be looked up but is
 // in no listing, so that a copy of the root does not meet it.
 #pragma once
 
@@ -21,6 +22,11 @@ struct Setup {
   std::function<void(vfs::Reply<void>)> sync;
   // A snapshot is about to be taken of this moment.
   std::function<void(WallTime)> snapshot_at;
+  // Something in the trash comes back into the tree, as core::Filesystem::restore.
+  std::function<void(const vfs::Call&, const Uuid&, Ino parent, std::string_view name,
+                     vfs::Reply<void>)>
+      restore = {};
+  std::function<bool(const Uuid&)> is_open = {};
   std::chrono::nanoseconds patience = std::chrono::seconds(60);  // with a database that is away
 };
 
