@@ -1,3 +1,4 @@
+#include <filesystem>
 #include <memory>
 
 #include "cli/arguments.h"
@@ -9,6 +10,12 @@ namespace {
 
 void add_tenant(CLI::App* verb, std::string& target, const char* summary) {
   verb->add_option("--tenant", target, summary)->type_name("NAME");
+}
+
+// Not a conninfo or URI.
+bool is_path(const std::string& word) {
+  return word.starts_with('/') || word.starts_with('.') ||
+         (word.find_first_of("=:") == word.npos && std::filesystem::exists(word));
 }
 
 }  // namespace
@@ -48,9 +55,14 @@ void add_fsck(CLI::App& app, Parsed& parsed) {
       "the row, the repair.\n"
       "Exit status: 0 clean, 1 all repaired, 4 errors left, 2 usage, 8 could not run.");
   FsckRequest& request = parsed.fsck;
-  verb->add_option("DB", request.source.database,
-                   "the database's conninfo or URI (left out: the embedded cluster)")
+  verb->add_option("DB", parsed.words,
+                   "the database's conninfo or URI (left out: the embedded cluster), or a path in a "
+                   "mount: its tree")
+      ->expected(0, 1)
       ->type_name("");
+  verb->add_option("--db", request.source.database,
+                   "how to reach the database of that path's mount, if it is not an embedded one")
+      ->type_name("CONNINFO");
   add_data_dir(verb, request.source.data_dir);
   add_tenant(verb, request.tenant, "only this tree (default: all, and rows that belong to none)");
   verb->add_flag("--repair", request.repair, "put right what can be, in one transaction");
@@ -58,6 +70,9 @@ void add_fsck(CLI::App& app, Parsed& parsed) {
   add_object_access(verb, request.objects);
   add_json(verb, request.json);
   verb->callback([&parsed] {
+    if (!parsed.words.empty()) {
+      (is_path(parsed.words[0]) ? parsed.fsck.path : parsed.fsck.source.database) = parsed.words[0];
+    }
     check_source(parsed.fsck.source);
     parsed.verb = [&parsed] { return fsck(parsed.fsck); };
   });

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/database.h"
+#include "cli/past.h"
 #include "cli/report.h"
 #include "cli/secrets.h"
 #include "cli/verbs.h"
@@ -49,8 +50,19 @@ std::string summary(const FsckRequest& request, const store::FsckOutcome& outcom
   return text;
 }
 
+// A path in a mount means that mount's tree.
+Result<FsckRequest> resolved(const FsckRequest& request) {
+  if (request.path.empty()) return request;
+  TRY_ASSIGN(const MountedPath mounted, mounted_path(request.path, request.source.database));
+  FsckRequest meant = request;
+  meant.source = mounted.source;
+  meant.tenant = mounted.tenant;
+  return meant;
+}
+
 Result<store::FsckOutcome> perform(const FsckRequest& request, Json& findings) {
-  TRY_ASSIGN(const Database database, open_tree(request.source));
+  TRY_ASSIGN(const FsckRequest meant, resolved(request));
+  TRY_ASSIGN(const Database database, open_tree(meant.source));
   const bool on_terminal = ::isatty(STDERR_FILENO) != 0;
   store::FsckWatcher watcher;
   watcher.found = [&](const store::Finding& finding) {
@@ -61,7 +73,7 @@ Result<store::FsckOutcome> perform(const FsckRequest& request, Json& findings) {
   };
   if (on_terminal) watcher.scrubbed = show_progress;
   auto outcome =
-      store::fsck({database.conninfo, request.tenant, request.repair, request.scrub,
+      store::fsck({database.conninfo, meant.tenant, request.repair, request.scrub,
                    request.objects},
                   watcher);
   if (on_terminal && request.scrub) fmt::print(stderr, "\r\033[K");

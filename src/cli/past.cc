@@ -29,8 +29,8 @@ Result<void> commit_everything(const std::string& root) {
   return fail(errno, fmt::format("cannot commit what {} holds: {}", root, std::strerror(errno)));
 }
 
-Result<Source> source_of(const nlohmann::json& status, const PastRequest& request) {
-  if (!request.database.empty()) return Source{.database = request.database, .data_dir = {}};
+Result<Source> source_of(const nlohmann::json& status, const std::string& database) {
+  if (!database.empty()) return Source{.database = database, .data_dir = {}};
   const std::string data_dir = status.value("data_dir", "");
   if (!data_dir.empty()) return Source{.database = {}, .data_dir = data_dir};
   return fail(EINVAL, "the mount's database is not the embedded one",
@@ -45,29 +45,33 @@ WallTime present() {
   return {t.tv_sec * 1'000'000'000 + t.tv_nsec};
 }
 
-Result<Past> look_back(const PastRequest& request) {
+Result<MountedPath> mounted_path(const std::string& given, const std::string& database) {
   std::error_code failed;
-  fs::path settled = fs::weakly_canonical(fs::absolute(request.path).parent_path(), failed);
-  const fs::path name = fs::path(request.path).lexically_normal().filename();
+  fs::path settled = fs::weakly_canonical(fs::absolute(given).parent_path(), failed);
+  const fs::path name = fs::path(given).lexically_normal().filename();
   const bool is_folder = name.empty() || name == "." || name == "..";
-  settled = is_folder ? fs::weakly_canonical(fs::absolute(request.path), failed) : settled / name;
-  if (failed) return fail(failed.value(), fmt::format("cannot look for {}", request.path));
+  settled = is_folder ? fs::weakly_canonical(fs::absolute(given), failed) : settled / name;
+  if (failed) return fail(failed.value(), fmt::format("cannot look for {}", given));
   std::string path = settled.string();
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
   TRY_ASSIGN(const MountEntry mount, mount_holding(path));
   TRY_ASSIGN(const std::string text, status_text_of(mount, kAnswerWithin));
   const auto status = nlohmann::json::parse(text, nullptr, false);
   if (!status.is_object()) return fail(EIO, fmt::format("{} cannot be asked", mount.target));
-  TRY_ASSIGN(const Source source, source_of(status, request));
+  MountedPath found{.root = mount.target, .tenant = status.value("tenant", "default")};
+  TRY_ASSIGN(found.source, source_of(status, database));
   TRY(commit_everything(mount.target));
-  Past past;
-  TRY_ASSIGN(past.database, open_database(source));
+  found.path = path.substr(mount.target == "/" ? 0 : mount.target.size());
+  if (found.path.empty()) found.path.push_back('/');
+  return found;
+}
+
+Result<Past> look_back(const PastRequest& request) {
+  TRY_ASSIGN(const MountedPath mounted, mounted_path(request.path, request.database));
+  Past past{.root = mounted.root, .path = mounted.path};
+  TRY_ASSIGN(past.database, open_database(mounted.source));
   TRY_ASSIGN(past.history,
-             store::History::open(past.database.conninfo, status.value("tenant", "default"),
-                                  request.objects));
-  past.root = mount.target;
-  past.path = path.substr(mount.target == "/" ? 0 : mount.target.size());
-  if (past.path.empty()) past.path.push_back('/');
+             store::History::open(past.database.conninfo, mounted.tenant, request.objects));
   return past;
 }
 

@@ -10,9 +10,20 @@
 
 namespace tusk::cli {
 
+// A path in a mounted tree, and how the tree's database is reached.
+struct MountedPath {
+  Source source = {};
+  std::string root;       // where the tree is mounted
+  std::string path = {};  // within the tree, as "/a/b"; the root is "/"
+  std::string tenant;
+};
+// With everything committed that was done so far. `database`: of a mount whose database is not an
+// embedded one. EINVAL when the path is in no TuskFS mount.
+Result<MountedPath> mounted_path(const std::string& path, const std::string& database);
+
 struct Past {
-  Database database;
-  std::unique_ptr<store::History> history;
+  Database database = {};
+  std::unique_ptr<store::History> history = {};
   std::string root;  // where the tree is mounted
   std::string path;  // within the tree, as "/a/b"; the root is "/"
 };

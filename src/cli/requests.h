@@ -106,6 +106,7 @@ struct StorageRequest {
 
 struct FsckRequest {
   Source source;
+  std::string path = {};  // in a mount: its tree
   std::string tenant;  // empty: all
   bool repair = false;
   bool scrub = false;

@@ -295,5 +295,21 @@ TEST_F(FsckTest, what_keeps_it_from_running_is_one_line_and_status_8) {
   EXPECT_EQ(run({TUSKFS_BINARY, "fsck", "--fix"}).status, 2);
 }
 
+TEST_F(FsckTest, a_path_in_a_mount_means_its_tree) {
+  break_by(conninfo_, "insert into tusk.xattrs (owner_id, name, value) values (tusk.uuid_v7(), 'user.x', '')");
+  MountSetup setup;
+  setup.database = conninfo_;
+  Mount mount(setup);
+  put(mount.path() / "new", "not committed yet");
+  const Finished found = run({TUSKFS_BINARY, "fsck", mount.path() / "a", "--db", conninfo_, "--scrub"});
+  EXPECT_EQ(found.status, 0) << found.out << found.err;  // the row is of no tree
+  const Finished without = run({TUSKFS_BINARY, "fsck", mount.path()});
+  EXPECT_EQ(without.status, 8);
+  EXPECT_NE(without.err.find("--db CONNINFO"), std::string::npos) << without.err;
+  const Finished nowhere = run({TUSKFS_BINARY, "fsck", "/proc"});
+  EXPECT_EQ(nowhere.status, 8);
+  EXPECT_NE(nowhere.err.find("/proc"), std::string::npos) << nowhere.err;
+}
+
 }  // namespace
 }  // namespace tusk::test
