@@ -25,6 +25,7 @@ def pgbin():
 
 
 BIN = pgbin()
+PSQL = f'{BIN}/psql' if os.path.exists(f'{BIN}/psql') else 'psql'
 
 
 def text(folder, name):
@@ -48,18 +49,22 @@ class Server:
     def __init__(self, folder, port):
         self.folder, self.port, self.running = folder, port, False
 
+    def configure(self, **settings):
+        with open(f'{self.folder}/postgresql.conf', 'a', encoding='utf-8') as file:
+            file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
+
     def start(self):
         run(f'{BIN}/pg_ctl', '-D', self.folder, '-w', '-t', '120', '-l', f'{self.folder}.log', 'start',
             '-o', f"-p {self.port} -k {os.path.dirname(self.folder)} -c listen_addresses=''")
         self.running = True
 
-    def stop(self):
+    def stop(self, mode='immediate'):
         if self.running:
-            run(f'{BIN}/pg_ctl', '-D', self.folder, '-w', '-m', 'immediate', 'stop')
+            run(f'{BIN}/pg_ctl', '-D', self.folder, '-w', '-m', mode, 'stop')
             self.running = False
 
     def psql(self, user, database, app):
-        return [f'{BIN}/psql', '-XqAt', '-v', 'ON_ERROR_STOP=1', '-p', str(self.port), '-d',
+        return [PSQL, '-XqAt', '-v', 'ON_ERROR_STOP=1', '-p', str(self.port), '-d',
                 f"host={os.path.dirname(self.folder)} user={user} dbname={database} application_name={app}"]
 
     def sql(self, *statements, user='postgres', database='play', app='tusk-stats', options=''):
@@ -115,21 +120,17 @@ class Stats(unittest.TestCase):
         cls.primary = Server(f'{cls.top}/primary', 5611)
         cls.standby = Server(f'{cls.top}/standby', 5612)
         run(f'{BIN}/initdb', '-D', cls.primary.folder, '-U', 'postgres', '-A', 'trust', '-N')
-        with open(f'{cls.primary.folder}/postgresql.conf', 'a', encoding='utf-8') as file:
-            file.write(cls.settings())
+        cls.primary.configure(autovacuum='off', fsync='off', shared_buffers='1MB', max_connections='40',
+                              wal_level='replica', archive_mode='on', archive_command='true')
         cls.addClassCleanup(cls.primary.stop)
         cls.primary.start()
-        cls.primary.sql('create role watcher login in role pg_monitor', 'create role owner login', database='postgres')
-
-    @classmethod
-    def settings(cls):
-        lines = ['autovacuum = off', 'fsync = off', 'shared_buffers = 1MB', 'max_connections = 40',
-                 'wal_level = replica', 'archive_mode = on', "archive_command = 'true'"]
-        cls.has_statements = os.path.exists(
-            run(f'{BIN}/pg_config', '--sharedir').strip() + '/extension/pg_stat_statements.control')
+        cls.has_statements = cls.primary.sql(
+            "select 1 from pg_available_extensions where name = 'pg_stat_statements'", database='postgres') == '1'
         if cls.has_statements:
-            lines.append("shared_preload_libraries = 'pg_stat_statements'")
-        return '\n'.join(lines) + '\n'
+            cls.primary.configure(shared_preload_libraries='pg_stat_statements')
+            cls.primary.stop('fast')
+            cls.primary.start()
+        cls.primary.sql('create role watcher login in role pg_monitor', 'create role owner login', database='postgres')
 
     def setUp(self):
         self.primary.sql('create database play owner owner', database='postgres')
@@ -331,8 +332,13 @@ class Stats(unittest.TestCase):
                          database='postgres')
 
     def test_standby(self):
-        run(f'{BIN}/pg_basebackup', '-h', self.top, '-p', '5611', '-U', 'postgres', '-D', self.standby.folder,
-            '-R', '-C', '-S', 'follower', '-c', 'fast')
+        self.primary.stop('fast')
+        run('cp', '-a', self.primary.folder, self.standby.folder)
+        run('touch', f'{self.standby.folder}/standby.signal')
+        self.standby.configure(primary_slot_name='follower',
+                               primary_conninfo=f'host={self.top} port={self.primary.port} user=postgres')
+        self.primary.start()
+        self.primary.sql("select pg_create_physical_replication_slot('follower')", database='postgres')
         self.addCleanup(self.primary.sql, "select pg_drop_replication_slot('follower')", database='postgres')
         self.addCleanup(self.standby.stop)
         self.standby.start()
