@@ -3,10 +3,10 @@
 -- as autovacuum reckons, so it may exceed 100. Rows are the statistics' estimates.
 with held as (
   -- Asking for the size of what is locked exclusively would wait: such tables show their last known pages.
-  select distinct coalesce(i.indrelid, t.oid, l.relation) as relid
+  select distinct coalesce(t.oid, i.indrelid, l.relation) as relid
   from pg_catalog.pg_locks l
   left join pg_catalog.pg_index i on i.indexrelid = l.relation
-  left join pg_catalog.pg_class t on t.reltoastrelid = l.relation
+  left join pg_catalog.pg_class t on t.reltoastrelid = coalesce(i.indrelid, l.relation)
   where l.locktype = 'relation' and l.mode = 'AccessExclusiveLock'
     and l.database = (select oid from pg_catalog.pg_database where datname = current_database())
 ), sized as (

@@ -5,5 +5,5 @@ select /* tusk-stats */ min(query) as query, sum(calls)::int8 as calls,
   sum(rows)::int8 as rows
 from pg_stat_statements
 where dbid = (select oid from pg_catalog.pg_database where datname = current_database())
-  and query not like '%/* tusk-stats */%'
+  and coalesce(query, '') not like '%/* tusk-stats */%'
 group by queryid
