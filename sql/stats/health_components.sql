@@ -13,7 +13,8 @@ with client as (
 ), dead as (
   select max(100.0 * n_dead_tup / greatest(n_live_tup, 1)) as pct
   from pg_catalog.pg_stat_user_tables
-  where n_dead_tup >= 1000
+  -- Only their own session can vacuum temporary tables.
+  where n_dead_tup >= 1000 and schemaname not like 'pg\_temp\_%'
 ), wal as (
   -- A standby answers for its own replay, and for those which follow it.
   select case when pg_is_in_recovery()
@@ -49,6 +50,7 @@ with client as (
   from pg_catalog.pg_stat_user_indexes s
   join pg_catalog.pg_index i using (indexrelid)
   join pg_catalog.pg_class c on c.oid = s.indexrelid
+  where s.schemaname not like 'pg\_temp\_%'
 ), measured (place, component, value, unit, weight, advisory, sense) as (
   select 1, 'cache_hit', case when seen >= 10000 then 100 * hit / seen end, '%', 20, false, -1
   from heap

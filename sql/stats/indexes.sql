@@ -26,6 +26,7 @@ with held as (
   join pg_catalog.pg_class c on c.oid = s.indexrelid
   cross join lateral (
     select exists (select 1 from held where relation in (s.relid, s.indexrelid)) as locked) as h
+  where s.schemaname not like 'pg\_temp\_%'
 ), judged as (
   select l.*, n.days,
     case when n.days >= 7 and not pg_is_in_recovery()

@@ -10,7 +10,7 @@ select s.schemaname::text as schema_name, s.relname::text as table_name, s.n_liv
   'look for a WHERE without an index; EXPLAIN the queries on this table' as advice
 from pg_catalog.pg_stat_user_tables s
 join pg_catalog.pg_class c on c.oid = s.relid and c.relkind in ('r', 'm')
-where s.n_live_tup >= 10000 and s.seq_scan > 0
+where s.n_live_tup >= 10000 and s.seq_scan > 0 and s.schemaname not like 'pg\_temp\_%'
   and 100.0 * coalesce(s.idx_scan, 0) / (s.seq_scan + coalesce(s.idx_scan, 0)) < 95
 order by s.seq_tup_read desc, s.schemaname, s.relname
 limit 10

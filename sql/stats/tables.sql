@@ -1,6 +1,7 @@
 -- The ten biggest tables of this database, and any other whose dead rows are past the threshold.
 -- total_bytes is the table with its indexes and TOAST. dead_pct is dead rows for every 100 live ones,
--- as autovacuum reckons, so it may exceed 100. Rows are the statistics' estimates.
+-- as autovacuum reckons, so it may exceed 100. Rows are the statistics' estimates. Temporary tables
+-- are left out.
 with held as (
   -- Asking for the size of what is locked exclusively would wait: such tables show their last known pages.
   select distinct coalesce(t.oid, i.indrelid, l.relation) as relid
@@ -18,6 +19,7 @@ with held as (
   from pg_catalog.pg_stat_user_tables s
   join pg_catalog.pg_class c on c.oid = s.relid and c.relkind in ('r', 'm')
   left join held h on h.relid = s.relid
+  where s.schemaname not like 'pg\_temp\_%'
 ), ranked as (
   select z.*, row_number() over (order by z.bytes desc nulls last, z.schemaname, z.relname) as place,
     z.n_dead_tup >= 1000 and z.dead_pct > t.warn as bloated

@@ -20,6 +20,7 @@ with running as (
   left join pg_catalog.pg_class t on t.oid = c.reltoastrelid
   left join running r on r.relid = c.oid
   left join running x on x.relid = t.oid
+  where s.schemaname not like 'pg\_temp\_%'
 )
 select schemaname::text as schema_name, relname::text as table_name, n_live_tup as live_rows,
   n_dead_tup as dead_rows, round(100.0 * n_dead_tup / greatest(n_live_tup, 1), 1) as dead_pct,

@@ -146,7 +146,8 @@ class Stats(unittest.TestCase):
 
     # The texts, as the driver puts them together.
 
-    def ask(self, name, server=None, thresholds=None, aged=False, statements='statements_none', components=None):
+    def ask(self, name, server=None, thresholds=None, aged=False, statements='statements_none',
+            statements_text=None, components=None):
         """Rows of the text, with other thresholds by name, or as if the statistics were older than a week."""
         age = (lambda t: t.replace("interval '7 days'", "interval '0'").replace('days >= 7', 'days >= 0')) \
             if aged else (lambda t: t)
@@ -156,7 +157,7 @@ class Stats(unittest.TestCase):
         kept = ', '.join(f"'{key}'" for key in (thresholds or {})) or "''"
         query = f'''with thresholds as (
           select * from ({text('stats_sources', 'thresholds')}) d where name not in ({kept}){changed}),
-          statements as ({text('stats_sources', statements)}),
+          statements as ({statements_text or text('stats_sources', statements)}),
           health_components as ({components or age(text('stats', 'health_components'))})
           select coalesce(json_agg(to_json(q)), '[]') from ({age(text('stats', name))}) q'''
         return json.loads((server or self.primary).sql(
@@ -209,6 +210,13 @@ class Stats(unittest.TestCase):
         self.assertEqual(self.health()['cap'], 100)
         self.assertIsNone(self.ask('tables')[0]['advice'])
         self.assertIsNotNone(self.ask('vacuum')[0]['last_vacuum'])
+
+    def test_temporary_tables(self):
+        self.open_session('create temp table brief as select n from generate_series(1, 5000) n', 'delete from brief')
+        self.until(lambda: self.primary.sql("select n_dead_tup from pg_stat_user_tables where relname = 'brief'"),
+                   lambda dead: dead == '5000')
+        self.assertEqual(self.component('dead_tuples')['value'], 0)
+        self.assertEqual(self.ask('tables') + self.ask('vacuum'), [])
 
     def test_unused_index(self):
         self.owner('create table goods as select n as id, n % 7 as kind, n as rank from generate_series(1, 100000) n',
@@ -313,10 +321,19 @@ class Stats(unittest.TestCase):
         self.assertEqual(slow[0]['calls'], 1)
         self.assertTrue(slow[0]['query'].startswith('select pg_sleep($1) as xxx'))
         self.assertEqual(len(slow[0]['query']), 80)
+        self.assertIn('EXPLAIN', slow[0]['advice'])
+        self.assertIsNone(slow[-1]['advice'])
         self.assertFalse([row for row in slow if 'tusk-stats' in row['query'] or 'thresholds' in row['query']])
         total = self.ask('slow_queries_total', statements='statements')
         self.assertEqual(len(total[0]['query']), 100)
         self.assertLessEqual(len(total), 5)
+
+    def test_many_short_calls(self):
+        rows = "select 'select a' as query, 20000::int8 as calls, 100.0::float8 as total_ms, 0.005::float8 as mean_ms, " \
+               "20000::int8 as rows union all select 'select b', 10, 300, 30, 10"
+        first, second = self.ask('slow_queries_total', statements_text=rows)
+        self.assertEqual((first['query'], first['pct_of_total'], first['advice']), ('select b', 75, None))
+        self.assertIn('N+1', second['advice'])
 
     def test_archiver(self):
         self.addCleanup(self.archive_with, 'true')
