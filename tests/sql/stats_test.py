@@ -1,0 +1,456 @@
+#!/usr/bin/env python3
+"""Runs the texts of sql/stats against situations made on a scratch cluster and its standby.
+
+Each text is used as the driver uses it, as a role which has nothing but pg_monitor, in a read-only
+session with a short lock_timeout, and as the body of a view. Set PGBIN to choose the PostgreSQL.
+"""
+import glob
+import json
+import os
+import pwd
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+import unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+NAMES = sorted(os.path.basename(path)[:-4] for path in glob.glob(f'{ROOT}/sql/stats/*.sql'))
+
+
+def pgbin():
+    found = sorted(glob.glob('/usr/lib/postgresql/*/bin'), key=lambda p: int(re.findall(r'\d+', p)[0]))
+    return os.environ.get('PGBIN') or (found[-1] if found else '')
+
+
+BIN = pgbin()
+PSQL = f'{BIN}/psql' if os.path.exists(f'{BIN}/psql') else 'psql'
+
+
+def text(folder, name):
+    with open(f'{ROOT}/sql/{folder}/{name}.sql', encoding='utf-8') as file:
+        return file.read()
+
+
+def as_postgres(*command):
+    """initdb and the server refuse to run as root."""
+    return ['runuser', '-u', 'postgres', '--', *command] if os.getuid() == 0 else list(command)
+
+
+def run(*command):
+    done = subprocess.run(as_postgres(*command), capture_output=True, text=True, check=False, cwd='/')
+    if done.returncode != 0:
+        raise RuntimeError(f'{command}: {done.stdout}{done.stderr}')
+    return done.stdout
+
+
+class Server:
+    def __init__(self, folder, port):
+        self.folder, self.port, self.running = folder, port, False
+
+    def configure(self, **settings):
+        with open(f'{self.folder}/postgresql.conf', 'a', encoding='utf-8') as file:
+            file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
+
+    def start(self):
+        run(f'{BIN}/pg_ctl', '-D', self.folder, '-w', '-t', '120', '-l', f'{self.folder}.log', 'start',
+            '-o', f"-p {self.port} -k {os.path.dirname(self.folder)} -c listen_addresses=''")
+        self.running = True
+
+    def stop(self, mode='immediate'):
+        if self.running:
+            run(f'{BIN}/pg_ctl', '-D', self.folder, '-w', '-m', mode, 'stop')
+            self.running = False
+
+    def psql(self, user, database, app):
+        return [PSQL, '-XqAt', '-v', 'ON_ERROR_STOP=1', '-p', str(self.port), '-d',
+                f"host={os.path.dirname(self.folder)} user={user} dbname={database} application_name={app}"]
+
+    def sql(self, *statements, user='postgres', database='play', app='tusk-stats', options=''):
+        command = self.psql(user, database, app)
+        for statement in statements:
+            command += ['-c', statement]
+        done = subprocess.run(command, capture_output=True, text=True, check=False,
+                              env={**os.environ, 'PGOPTIONS': options})
+        if done.returncode != 0:
+            raise RuntimeError(f'{statements}: {done.stderr}')
+        return done.stdout.strip()
+
+    def session(self, *statements, user='owner', database='play'):
+        return Session(self.psql(user, database, 'app'), statements)
+
+
+class Session:
+    """A connection kept open; statements are sent and answered for in their order."""
+
+    def __init__(self, command, statements):
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL, text=True)
+        for statement in statements:
+            self.send(statement)
+        self.answer()
+
+    def send(self, statement):
+        self.process.stdin.write(statement + ';\n')
+        self.process.stdin.flush()
+
+    def answer(self):
+        self.send("select 'done'")
+        while (line := self.process.stdout.readline()) and line != 'done\n':
+            pass
+        assert line, 'the session has ended'
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+class Stats(unittest.TestCase):
+    """The situations. Autovacuum is off, so that dead rows stay until the test removes them."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.top = tempfile.mkdtemp(prefix='tusk-stats-', dir='/tmp')
+        cls.addClassCleanup(shutil.rmtree, cls.top, ignore_errors=True)
+        if os.getuid() == 0:
+            os.chown(cls.top, pwd.getpwnam('postgres').pw_uid, -1)
+        os.chmod(cls.top, 0o755)
+        cls.primary = Server(f'{cls.top}/primary', 5611)
+        cls.standby = Server(f'{cls.top}/standby', 5612)
+        run(f'{BIN}/initdb', '-D', cls.primary.folder, '-U', 'postgres', '-A', 'trust', '-N')
+        cls.primary.configure(autovacuum='off', fsync='off', shared_buffers='1MB', max_connections='40',
+                              wal_level='replica', archive_mode='on', archive_command='true')
+        cls.addClassCleanup(cls.primary.stop)
+        cls.primary.start()
+        cls.has_statements = cls.primary.sql(
+            "select 1 from pg_available_extensions where name = 'pg_stat_statements'", database='postgres') == '1'
+        if cls.has_statements:
+            cls.primary.configure(shared_preload_libraries='pg_stat_statements')
+            cls.primary.stop('fast')
+            cls.primary.start()
+        cls.primary.sql('create role watcher login in role pg_monitor', 'create role owner login', database='postgres')
+
+    def setUp(self):
+        self.primary.sql('create database play owner owner', database='postgres')
+        self.addCleanup(self.primary.sql, 'drop database play', database='postgres')
+
+    def owner(self, *statements):
+        return self.primary.sql(*statements, user='owner', app='app')
+
+    def open_session(self, *statements):
+        session = self.primary.session(*statements)
+        self.addCleanup(session.close)
+        return session
+
+    # The texts, as the driver puts them together.
+
+    def ask(self, name, server=None, thresholds=None, aged=False, statements='statements_none',
+            statements_text=None, components=None):
+        """Rows of the text, with other thresholds by name, or as if the statistics were older than a week."""
+        age = (lambda t: t.replace("interval '7 days'", "interval '0'").replace('days >= 7', 'days >= 0')) \
+            if aged else (lambda t: t)
+        changed = ''.join(
+            f" union all values ('{key}', {good}::float8, {warn}::float8, {crit}::float8)"
+            for key, (good, warn, crit) in (thresholds or {}).items())
+        kept = ', '.join(f"'{key}'" for key in (thresholds or {})) or "''"
+        query = f'''with thresholds as (
+          select * from ({text('stats_sources', 'thresholds')}) d where name not in ({kept}){changed}),
+          statements as ({statements_text or text('stats_sources', statements)}),
+          health_components as ({components or age(text('stats', 'health_components'))})
+          select coalesce(json_agg(to_json(q)), '[]') from ({age(text('stats', name))}) q'''
+        return json.loads((server or self.primary).sql(
+            query, user='watcher',
+            options='-c default_transaction_read_only=on -c lock_timeout=100ms -c search_path=pg_catalog'
+            + (',public' if statements == 'statements' else '')))
+
+    def component(self, name, **how):
+        return next(row for row in self.ask('health_components', **how) if row['component'] == name)
+
+    def health(self, **how):
+        return self.ask('health', **how)[0]
+
+    def until(self, look, wanted, patience=90):
+        """Statistics arrive when the server finds time; what is awaited must come, and its time does not matter."""
+        give_up = time.monotonic() + patience
+        while not wanted(seen := look()):
+            self.assertLess(time.monotonic(), give_up, f'still {seen}')
+            time.sleep(0.1)
+        return seen
+
+    # The situations.
+
+    def test_empty_database(self):
+        for name in NAMES:
+            with self.subTest(name):
+                self.ask(name)
+        scores = {row['component']: row['score'] for row in self.ask('health_components')}
+        self.assertEqual(list(scores), ['cache_hit', 'connections', 'dead_tuples', 'replication_lag', 'oldest_xact',
+                                        'xid_age', 'blocked', 'idle_ratio', 'unused_index'])
+        for name in 'cache_hit', 'replication_lag', 'idle_ratio', 'unused_index':
+            self.assertIsNone(scores[name], name)
+        health = self.health()
+        self.assertEqual((health['score'], health['status'], health['cap'], health['reason']), (100, 'ok', 100, None))
+        self.assertIsNone(next(r for r in self.ask('cache_hit') if r['kind'] == 'tables')['hit_pct'])
+
+    def test_dead_rows(self):
+        self.owner('create table worn as select n from generate_series(1, 10000) n', 'delete from worn where n <= 5000')
+        dead = self.until(lambda: self.component('dead_tuples'), lambda c: c['score'] == 0)
+        self.assertEqual(dead['value'], 100)
+        health = self.health()
+        self.assertEqual((health['score'], health['status'], health['cap']), (49, 'critical', 49))
+        self.assertIn('dead_tuples', health['reason'])
+        self.assertEqual(self.ask('tables')[0]['advice'], 'VACUUM ANALYZE public.worn;')
+        self.assertEqual(self.ask('vacuum')[0]['dead_rows'], 5000)
+        past = self.health(thresholds={'dead_tuples': (5, 20, 180)})
+        self.assertEqual((past['score'], past['status'], past['cap']), (81, 'warning', 89))
+        self.owner('vacuum analyze worn')
+        self.until(lambda: self.component('dead_tuples'), lambda c: (c['value'], c['score']) == (0, 1))
+        self.assertEqual(self.health()['cap'], 100)
+        self.assertIsNone(self.ask('tables')[0]['advice'])
+        self.assertIsNotNone(self.ask('vacuum')[0]['last_vacuum'])
+
+    def test_temporary_tables(self):
+        self.open_session('create temp table brief as select n from generate_series(1, 5000) n', 'delete from brief')
+        self.until(lambda: self.primary.sql("select n_dead_tup from pg_stat_user_tables where relname = 'brief'"),
+                   lambda dead: dead == '5000')
+        self.assertEqual(self.component('dead_tuples')['value'], 0)
+        self.assertEqual(self.ask('tables') + self.ask('vacuum'), [])
+
+    def test_unused_index(self):
+        self.owner('create table goods as select n as id, n % 7 as kind, n as rank from generate_series(1, 100000) n',
+                   'create unique index goods_id on goods (id)', 'create index "Goods kind" on goods (kind, id)',
+                   'analyze goods')
+        self.assertIsNone(self.component('unused_index')['score'])
+        self.assertIsNone(self.ask('indexes')[0]['unused'])
+        found = self.until(lambda: self.component('unused_index', aged=True), lambda c: c['score'] == 0)
+        self.assertEqual(self.health(aged=True)['cap'], 100)
+        self.assertLess(self.health(aged=True)['score'], 100)
+        self.assertTrue(30 < found['value'] < 70, found)
+        first, second = self.ask('indexes', aged=True)
+        self.assertEqual((first['index_name'], first['unused'], first['advice']),
+                         ('Goods kind', True, 'DROP INDEX CONCURRENTLY public."Goods kind";'))
+        self.assertEqual(first['undo'], 'CREATE INDEX "Goods kind" ON public.goods USING btree (kind, id);')
+        self.assertEqual((second['kind'], second['unused']), ('unique', False))
+        self.owner('set enable_seqscan = off; select count(*) from goods where kind = 3')
+        self.until(lambda: self.component('unused_index', aged=True), lambda c: (c['value'], c['score']) == (0, 1))
+
+    def test_idle_connections(self):
+        sessions = [self.open_session() for _ in range(20)]
+        idle = self.until(lambda: self.component('idle_ratio'), lambda c: c['score'] == 0)
+        self.assertEqual(idle['value'], 100)
+        self.assertEqual(self.health()['cap'], 100)
+        self.assertIn('idle', self.ask('connections')[-1]['advice'])
+        self.assertTrue(0.5 < self.component('connections')['score'] < 1)
+        sessions += [self.open_session() for _ in range(15)]
+        full = self.until(lambda: self.component('connections'), lambda c: c['score'] == 0)
+        self.assertEqual(full['value'], 97.3)
+        self.assertEqual(self.health()['status'], 'critical')
+        total = self.ask('connections')[-1]
+        self.assertEqual((total['state'], total['connections'], total['max_usable']), ('total', 36, 37))
+        for session in sessions:
+            session.close()
+        self.until(lambda: self.component('connections'), lambda c: c['score'] == 1)
+        self.until(lambda: self.component('idle_ratio'), lambda c: c['value'] is None)
+
+    def test_blocked_backend(self):
+        self.owner('create table seats (id int primary key, taken bool)', 'insert into seats values (1, false)')
+        holder = self.open_session('begin', 'update seats set taken = true')
+        waiter = self.open_session()
+        waiter.send('update seats set taken = false')
+        pair = self.until(lambda: self.ask('locks'), lambda rows: rows)[0]
+        self.assertEqual((pair['blocked_user'], pair['blocking_user'], pair['blocking_state']),
+                         ('owner', 'owner', 'idle in transaction'))
+        self.assertEqual((pair['blocked_query'], pair['blocking_query']),
+                         ('update seats set taken = false;', 'select \'done\';'))
+        blocked = self.until(lambda: self.component('blocked'), lambda c: c['value'] == 1)
+        self.assertEqual(blocked['score'], 0.5)
+        self.assertEqual(self.health()['cap'], 89)
+        self.assertGreater(self.ask('locks')[0]['waiting_s'], 5)
+        old = self.component('oldest_xact', thresholds={'oldest_xact': (0, 1, 2)})
+        self.assertEqual(old['score'], 0)
+        holder.send('rollback')
+        waiter.answer()
+        self.until(lambda: self.component('blocked'), lambda c: (c['value'], c['score']) == (0, 1))
+        self.assertEqual(self.ask('locks'), [])
+        self.until(lambda: self.component('oldest_xact', thresholds={'oldest_xact': (0, 1, 2)})['value'],
+                   lambda value: value == 0)
+
+    def test_cold_cache(self):
+        self.fill_cache_tables()
+        for _ in range(5):
+            self.owner('select sum(length(pad)) from wide')
+        cold = self.until(lambda: self.component('cache_hit'), lambda c: c['value'] is not None)
+        self.assertEqual(cold['score'], 0)
+        self.assertEqual(self.health()['status'], 'critical')
+        self.assertIsNotNone(self.ask('cache_hit')[0]['advice'])
+        self.assertGreater(self.ask('missing_indexes')[0]['seq_scans'], 0)
+        self.primary.sql('select pg_stat_reset()')
+        self.until(lambda: self.component('cache_hit'), lambda c: c['value'] is None)
+        self.owner('do $$ begin for i in 1..20000 loop perform n from narrow; end loop; end $$')
+        self.until(lambda: self.component('cache_hit'), lambda c: c['score'] == 1)
+        self.assertEqual(self.health()['cap'], 100)
+
+    def fill_cache_tables(self):
+        self.owner("create table wide as select n, repeat('x', 900) as pad from generate_series(1, 24000) n",
+                   'create table narrow as select 1 as n')
+        self.owner('vacuum analyze')
+        self.primary.sql('select pg_stat_reset()')
+        self.owner('analyze')
+        self.until(lambda: self.ask('tables')[0]['live_rows'], lambda rows: rows == 24000)
+
+    def test_locked_table(self):
+        """The monitor must not queue behind the very lock it should report."""
+        self.owner('create table shut (id int primary key, body text)',
+                   'insert into shut select n, n from generate_series(1, 1000) n', 'analyze shut')
+        self.open_session('begin', 'lock table shut in access exclusive mode', 'reindex table shut')
+        for name in NAMES:
+            with self.subTest(name):
+                self.ask(name, aged=True)
+        self.assertGreater(self.ask('tables')[0]['total_bytes'], 0)
+
+    def test_statements(self):
+        if not self.has_statements:
+            self.skipTest('no pg_stat_statements')
+        self.assertEqual(self.ask('slow_queries') + self.ask('slow_queries_total'), [])
+        self.primary.sql('create extension pg_stat_statements')
+        self.owner('select pg_sleep(0.3) as ' + 'x' * 60 + ',\n' + ', '.join(['1'] * 40))
+        slow = self.ask('slow_queries', statements='statements')
+        self.assertGreaterEqual(slow[0]['mean_ms'], 300)
+        self.assertEqual(slow[0]['calls'], 1)
+        self.assertTrue(slow[0]['query'].startswith('select pg_sleep($1) as xxx'))
+        self.assertEqual(len(slow[0]['query']), 80)
+        self.assertIn('EXPLAIN', slow[0]['advice'])
+        self.assertIsNone(slow[-1]['advice'])
+        self.assertFalse([row for row in slow if 'tusk-stats' in row['query'] or 'thresholds' in row['query']])
+        total = self.ask('slow_queries_total', statements='statements')
+        self.assertEqual(len(total[0]['query']), 100)
+        self.assertLessEqual(len(total), 5)
+
+    def test_many_short_calls(self):
+        rows = "select 'select a' as query, 20000::int8 as calls, 100.0::float8 as total_ms, 0.005::float8 as mean_ms, " \
+               "20000::int8 as rows union all select 'select b', 10, 300, 30, 10"
+        first, second = self.ask('slow_queries_total', statements_text=rows)
+        self.assertEqual((first['query'], first['pct_of_total'], first['advice']), ('select b', 75, None))
+        self.assertIn('N+1', second['advice'])
+
+    def test_archiver(self):
+        self.addCleanup(self.archive_with, 'true')
+        self.archive_with('false')
+        self.primary.sql('create table bits ()', 'select pg_switch_wal()')
+        failing = self.until(self.health, lambda h: h['cap'] == 49)
+        self.assertIn('archiver failing', failing['reason'])
+        self.archive_with('true')
+        self.until(self.health, lambda h: h['cap'] == 100)
+
+    def archive_with(self, command):
+        self.primary.sql(f"alter system set archive_command = '{command}'", 'select pg_reload_conf()',
+                         database='postgres')
+
+    def test_standby(self):
+        self.primary.stop('fast')
+        run('cp', '-a', self.primary.folder, self.standby.folder)
+        run('touch', f'{self.standby.folder}/standby.signal')
+        self.standby.configure(primary_slot_name='follower',
+                               primary_conninfo=f'host={self.top} port={self.primary.port} user=postgres')
+        self.primary.start()
+        self.primary.sql("select pg_create_physical_replication_slot('follower')", database='postgres')
+        self.addCleanup(self.primary.sql, "select pg_drop_replication_slot('follower')", database='postgres')
+        self.addCleanup(self.standby.stop)
+        self.standby.start()
+        self.until(lambda: self.component('replication_lag'), lambda c: c['score'] == 1)
+        for name in NAMES:
+            with self.subTest(name):
+                self.ask(name, server=self.standby)
+        for name in 'dead_tuples', 'unused_index':
+            self.assertIsNone(self.component(name, server=self.standby)['score'])
+        self.assertEqual([row['kind'] for row in self.ask('replication')], ['standby', 'slot'])
+        self.assertEqual([row['kind'] for row in self.ask('replication', server=self.standby)], ['receiver'])
+        limits = {'replication_lag': (0.1, 0.5, 1)}
+        self.standby.sql('select pg_wal_replay_pause()', database='postgres')
+        self.owner("create table news as select n, repeat('x', 500) from generate_series(1, 10000) n")
+        for server in self.primary, self.standby:
+            self.until(lambda: self.component('replication_lag', server=server, thresholds=limits),
+                       lambda c: c['score'] == 0)
+        self.assertEqual(self.health(thresholds=limits)['cap'], 49)
+        self.assertGreater(self.ask('replication')[0]['lag_bytes'], 1 << 20)
+        self.assertIn('paused', self.ask('replication', server=self.standby)[0]['detail'])
+        self.standby.sql('select pg_wal_replay_resume()', database='postgres')
+        for server in self.primary, self.standby:
+            self.until(lambda: self.component('replication_lag', server=server, thresholds=limits),
+                       lambda c: c['score'] == 1)
+
+    def test_running_vacuum(self):
+        self.owner("create table long as select n, repeat('x', 900) as pad from generate_series(1, 20000) n")
+        worker = self.open_session('set vacuum_cost_delay = 100; set vacuum_cost_limit = 1')
+        worker.send('vacuum long')
+        seen = self.until(lambda: self.ask('vacuum')[0], lambda row: row['running'])
+        self.assertEqual(seen['table_name'], 'long')
+        self.primary.sql("select pg_cancel_backend(pid) from pg_stat_progress_vacuum")
+        self.until(lambda: self.ask('vacuum')[0], lambda row: not row['running'])
+
+    def test_views(self):
+        """The same texts as views show the same columns, and work for a reader."""
+        self.primary.sql('create schema tusk_stats', 'set search_path = tusk_stats',
+                         'set search_path = tusk_stats;'
+                         f"create view thresholds as {text('stats_sources', 'thresholds')};"
+                         f"create view statements as {text('stats_sources', 'statements_none')};"
+                         + ''.join(f"create view {name} as {text('stats', name)};"
+                                   for name in ['health_components'] + [n for n in NAMES if n != 'health_components'])
+                         + 'grant usage on schema tusk_stats to pg_monitor;'
+                         'grant select on all tables in schema tusk_stats to pg_monitor')
+        for name in NAMES:
+            with self.subTest(name):
+                rows = json.loads(self.primary.sql(
+                    f"select coalesce(json_agg(to_json(q)), '[]') from tusk_stats.{name} q", user='watcher'))
+                for mine, theirs in zip(self.ask(name), rows):
+                    self.assertEqual(list(mine), list(theirs))
+
+    def test_every_text_says_what_it_shows(self):
+        for name in NAMES:
+            with self.subTest(name):
+                body = text('stats', name)
+                self.assertRegex(body, r'\A-- \S')
+                self.assertNotIn(';\n', re.sub(r"'[^']*'|--.*", '', body))
+
+    # The arithmetic.
+
+    WORKED = [('cache_hit', 20, 0.75), ('connections', 20, 1), ('dead_tuples', 15, 0.25), ('replication_lag', 10, None),
+              ('oldest_xact', 10, 1), ('xid_age', 10, 1), ('blocked', 5, 1), ('idle_ratio', 5, None)]
+
+    def worked(self, **scores):
+        rows = ', '.join(
+            f"('{name}', 1.5::float8, '%', {weight}, {name == 'idle_ratio'}, 0::float8, 1::float8, 2::float8, "
+            f"{'null' if (s := scores.get(name, score)) is None else s}::float8)" for name, weight, score in self.WORKED)
+        return self.health(components=f'''select * from (values {rows}) v
+          (component, value, unit, weight, advisory, good, warn, crit, score)''')
+
+    def test_score(self):
+        def seen(**scores):
+            health = self.worked(**scores)
+            return health['score'], health['status'], health['cap']
+        self.assertEqual(seen(), (80, 'warning', 89))
+        self.assertEqual(seen(connections=0), (49, 'critical', 49))
+        self.assertEqual(seen(dead_tuples=1), (94, 'ok', 100))
+        self.assertEqual(seen(dead_tuples=1, idle_ratio=0), (88, 'warning', 100))
+        self.assertEqual(seen(dead_tuples=0.5, cache_hit=1), (89, 'warning', 89))
+        nothing = seen(**{name: None for name, _, _ in self.WORKED})
+        self.assertEqual(nothing, (None, 'unknown', 100))
+
+    def test_lines_between_thresholds(self):
+        """xid_age of a young cluster is under 1 %, oldest and blocked are 0: the thresholds move instead."""
+        def score(*limits):
+            return self.component('blocked', thresholds={'blocked': limits})['score']
+        self.assertEqual(score(0, 1, 3), 1)
+        self.assertEqual(score(-1, 1, 3), 0.75)
+        self.assertEqual(score(-1, 0, 3), 0.5)
+        self.assertEqual(score(-3, -1, 3), 0.375)
+        self.assertEqual(score(-3, -1, 0), 0)
+        self.assertEqual(score(-1, 'null', 1), 0.5)
+        self.assertEqual(score(5, -1, 1), 0.25)
+        self.assertEqual(score(0, 0, 0), 0)
+
+
+if __name__ == '__main__':
+    unittest.main(verbosity=2)
