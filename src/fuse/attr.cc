@@ -45,8 +45,8 @@ struct stat to_stat(const vfs::Attr& attr) {
 fuse_entry_param to_entry(const vfs::Attr& attr) {
   fuse_entry_param entry{};
   entry.ino = static_cast<fuse_ino_t>(attr.ino);
-  entry.attr_timeout = seconds_valid(attr);
-  entry.entry_timeout = attr.steady_name ? entry.attr_timeout : 0;
+  entry.attr_timeout = seconds(attr.valid);
+  entry.entry_timeout = seconds(attr.name_valid);
   if (entry.ino != 0) entry.attr = to_stat(attr);
   return entry;
 }

@@ -11,7 +11,10 @@ inline constexpr double kForever = 365.0 * 86400;
 // What does not last is believed just so long that one program's walk asks once.
 inline constexpr double kBriefly = 1.0;
 
-inline double seconds_valid(const vfs::Attr& attr) { return attr.lasting ? kForever : kBriefly; }
+inline double seconds(vfs::Valid valid) {
+  if (valid == vfs::Valid::never) return 0;
+  return valid == vfs::Valid::lasting ? kForever : kBriefly;
+}
 
 struct stat to_stat(const vfs::Attr& attr);
 fuse_entry_param to_entry(const vfs::Attr& attr);

@@ -21,7 +21,7 @@ struct Bridge {
   bool kernel_kills_no_privileges = false;
 };
 
-fuse_lowlevel_ops make_ops(bool wants_flush);
+fuse_lowlevel_ops make_ops();
 fuse_custom_io make_io();
 
 }  // namespace tusk::fuse

@@ -118,14 +118,20 @@ void link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent, const char* new
   });
 }
 
+void tell(const vfs::Opened& opened, const vfs::Vfs& owner, fuse_file_info& info) {
+  info.fh = static_cast<std::uint64_t>(opened.handle);
+  info.keep_cache = opened.lasting;
+  info.direct_io = opened.direct;
+  info.noflush = !opened.flush && !owner.wants_flush();
+}
+
 void open(fuse_req_t req, fuse_ino_t ino, fuse_file_info* fi) {
   call_verb(req, [&](vfs::Vfs& vfs, const vfs::Call& call) {
     vfs.open(
         call, to_ino(ino), fi->flags,
         reply_with<vfs::Opened>(req, [req, ino, info = *fi](const vfs::Opened& opened) mutable {
           vfs::Vfs& owner = bridge_of(req).vfs;
-          info.fh = static_cast<std::uint64_t>(opened.handle);
-          info.keep_cache = 1;
+          tell(opened, owner, info);
           if (fuse_reply_open(req, &info) != 0) owner.release(to_ino(ino), opened.handle);
         }));
   });
@@ -137,11 +143,10 @@ void create(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode, fu
         call, to_ino(parent), name, mode, fi->flags,
         reply_with<vfs::Created>(req, [req, info = *fi](const vfs::Created& created) mutable {
           vfs::Vfs& owner = bridge_of(req).vfs;
-          info.fh = static_cast<std::uint64_t>(created.handle);
-          info.keep_cache = 1;
+          tell(created.opened, owner, info);
           const fuse_entry_param entry = to_entry(created.entry.attr);
           if (fuse_reply_create(req, &entry, &info) == 0) return;
-          owner.release(created.entry.attr.ino, created.handle);
+          owner.release(created.entry.attr.ino, created.opened.handle);
           owner.forget(created.entry.attr.ino, 1);
         }));
   });
@@ -319,7 +324,7 @@ void ioctl(fuse_req_t req, fuse_ino_t ino, unsigned command, void*, fuse_file_in
 
 }  // namespace
 
-fuse_lowlevel_ops make_ops(bool wants_flush) {
+fuse_lowlevel_ops make_ops() {
   fuse_lowlevel_ops ops{};
   ops.init = init;
   ops.lookup = lookup;
@@ -339,8 +344,7 @@ fuse_lowlevel_ops make_ops(bool wants_flush) {
   ops.create = create;
   ops.read = read;
   ops.write = write;
-  // Without a handler the kernel learns once that close(2) needs no round trip.
-  if (wants_flush) ops.flush = flush;
+  ops.flush = flush;
   ops.release = release;
   ops.fsync = fsync;
   ops.fsyncdir = fsyncdir;

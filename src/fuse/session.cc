@@ -114,7 +114,7 @@ Result<void> FuseSession::mount(const MountOptions& options) {
   collect_libfuse_messages();
   FuseArgs args;
   add_options(args, options);
-  const fuse_lowlevel_ops ops = make_ops(bridge_.vfs.wants_flush());
+  const fuse_lowlevel_ops ops = make_ops();
   session_.reset(fuse_session_new(args.get(), &ops, sizeof ops, &bridge_));
   if (!session_)
     return fail(EINVAL, "a mount option is not known: " + last_libfuse_message(),

@@ -30,7 +30,8 @@ vfs::Attr attr_of(const Meta& meta) {
           .atime = meta.atime,
           .mtime = meta.mtime,
           .ctime = meta.ctime,
-          .lasting = false};
+          .valid = vfs::Valid::briefly,
+          .name_valid = vfs::Valid::briefly};
 }
 
 std::uint64_t stored_bytes(const FileRow& row) {
@@ -173,7 +174,8 @@ Item trash_item(std::string name, const PastItem& from) {
   Item item = from.is_folder
                   ? with_owner(folder_item(std::move(name), what, from.row.meta), from)
                   : file_item(std::move(name), from.row);
-  item.attr.steady_name = false;
+  // Moved away it is another inode, while the kernel thinks that it has moved.
+  item.attr.name_valid = vfs::Valid::never;
   return item;
 }
 

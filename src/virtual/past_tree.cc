@@ -314,7 +314,7 @@ void PastTree::readdir(const vfs::Call&, Ino ino, Handle handle, std::uint64_t o
   const SharedListing listing = open->second;
   std::vector<vfs::DirEntry> out;
   const auto dot = [&](std::string_view name, std::uint64_t next, Ino number) {
-    out.push_back({name, next, {.ino = number, .mode = S_IFDIR, .lasting = false}, false});
+    out.push_back({name, next, {.ino = number, .mode = S_IFDIR}, false});
   };
   if (offset == 0) dot(".", 1, ino);
   if (offset <= 1) dot("..", kDots, folder->parent);

@@ -26,7 +26,7 @@ void FakeVfs::create(const vfs::Call& call, Ino parent, std::string_view name, m
     const auto made = make(call, parent, name, S_IFREG | mode);
     if (!made) return std::unexpected(made.error());
     const vfs::Entry entry = counted(**made);
-    return vfs::Created{entry, open_handle(entry.attr.ino)};
+    return vfs::Created{entry, {open_handle(entry.attr.ino)}};
   });
 }
 

@@ -58,7 +58,7 @@ void World::do_create() {
   if (code == 0 && out && *out) {
     const int node = model_.find(folder, entry);
     inos_[node] = (*out)->entry.attr.ino;
-    open_.push_back({node, inos_[node], (*out)->handle});
+    open_.push_back({node, inos_[node], (*out)->opened.handle});
     remember(node);
   }
 }
@@ -312,7 +312,7 @@ void World::do_clone() {
     fs_->create({}, ino(folder), entry, 0644, O_WRONLY, into(made));
     settle(made);
     expect(made, model_.create(folder, entry, 0644), "create for a clone");
-    if (made && *made) fs_->release((*made)->entry.attr.ino, (*made)->handle);
+    if (made && *made) fs_->release((*made)->entry.attr.ino, (*made)->opened.handle);
   }
   const int target = model_.find(folder, entry);
   remember(target);

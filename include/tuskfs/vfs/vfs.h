@@ -45,6 +45,10 @@ struct Call {
   std::uint64_t token = 0;
 };
 
+// How long the kernel may believe what it is told: until it is told otherwise, a moment (one
+// program's walk), or not at all.
+enum class Valid : std::uint8_t { lasting, briefly, never };
+
 struct Attr {
   Ino ino{};
   mode_t mode = 0;
@@ -55,8 +59,8 @@ struct Attr {
   std::uint64_t size = 0;
   std::uint64_t blocks = 0;  // of 512 bytes; holes are not counted
   WallTime atime{}, mtime{}, ctime{};
-  bool lasting = true;  // false: may be another one soon, without a word to the kernel
-  bool steady_name = true;  // false: a rename makes another inode of it, so the name is asked for each time
+  Valid valid = Valid::lasting;       // all of this
+  Valid name_valid = Valid::lasting;  // that the name it was found by is this inode's
 };
 
 // What setattr changes; what is empty stays. A time of "now" is given as kNow.
@@ -77,11 +81,13 @@ struct Entry {
 
 struct Opened {
   Handle handle{};
-  bool lasting = true;  // of a folder: the kernel may keep its listing
+  bool lasting = true;  // the kernel may keep the listing of a folder, the content of a file
+  bool direct = false;  // of a file: each read is asked for, also beyond the size
+  bool flush = false;   // of a file: close is a verb too, wants_flush() or not
 };
 struct Created {
   Entry entry;
-  Handle handle{};
+  Opened opened;
 };
 
 struct DirEntry {
@@ -153,7 +159,7 @@ class Vfs {
                     Reply<Content>) = 0;
   virtual void write(const Call&, Ino, Handle, std::uint64_t offset, ByteSpan data,
                      Reply<std::size_t>) = 0;
-  // Only called where close() must wait for the commit (wants_flush()).
+  // At each close; only called where that must wait (wants_flush(), Opened::flush).
   virtual void flush(const Call&, Ino, Handle, Reply<void>) = 0;
   virtual void release(Ino, Handle) = 0;
   virtual void fsync(const Call&, Ino, Handle, Reply<void>) = 0;

@@ -36,7 +36,7 @@ Attempt<vfs::Created> create(Core& core, const vfs::Call& call, Ino parent, std:
                              mode_t mode, int flags) {
   const mode_t kept = S_IFREG | (mode & 07777);
   ATTEMPT_ASSIGN(Node * node, make_node(core, call, parent, name, {kept, 0}));
-  return vfs::Created{entry_of(*node), add_handle(core, *node, flags)};
+  return vfs::Created{entry_of(*node), {add_handle(core, *node, flags)}};
 }
 
 void release(Core& core, Handle handle) {
