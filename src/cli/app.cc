@@ -20,7 +20,7 @@ std::string help_of(const CLI::App& app) {
 
 void check_verb(const CLI::App& app, int argc, char** argv) {
   const std::string hint =
-      "mount, umount, dsn, status, migrate, log, cat, restore, diff, trash, snapshot, policy, "
+      "mount, sidecar, umount, dsn, status, migrate, log, cat, restore, diff, trash, snapshot, policy, "
       "clone, du, storage, gc, fsck, backup or restore-backup";
   if (argc < 2) throw CLI::ValidationError("what is to be done? " + hint);
   const std::string word = argv[1];
@@ -35,6 +35,7 @@ int run_verb(int argc, char** argv) {
   app.require_subcommand(1);
   Parsed parsed;
   add_mount(app, parsed);
+  add_sidecar(app, parsed);
   add_umount(app, parsed);
   add_dsn(app, parsed);
   add_status(app, parsed);

@@ -37,6 +37,7 @@ struct Parsed {
 
 // arguments_tree.cc
 void add_mount(CLI::App& app, Parsed& parsed);
+void add_sidecar(CLI::App& app, Parsed& parsed);
 void add_umount(CLI::App& app, Parsed& parsed);
 void add_dsn(CLI::App& app, Parsed& parsed);
 void add_status(CLI::App& app, Parsed& parsed);

@@ -20,6 +20,31 @@ MigrateAction action_of(const std::string& word) {
   throw CLI::ValidationError("unknown action '" + word + "': up, down or status");
 }
 
+// What all mounts have.
+void add_serving(CLI::App* verb, Parsed& parsed) {
+  MountRequest& request = parsed.mount;
+  verb->add_flag("-f,--foreground", request.foreground, "stay in the foreground");
+  verb->add_option("-o", parsed.option_lists, "mount options, as for mount(8)")
+      ->allow_extra_args(false)
+      ->type_name("OPT,...");
+  add_data_dir(verb, parsed.data_dir);
+  verb->add_option("--log-file", request.log_file,
+                   "log there (default: stderr, or syslog once detached)")
+      ->type_name("FILE");
+  add_choice(verb, "--log-level", "what to log (default: info)", "debug|info|warning|error",
+             [&](const std::string& v) { request.log_level = valid(log::parse_level(v)); });
+}
+
+// From what was parsed to what is to be mounted.
+void take_mount(Parsed& parsed) {
+  MountRequest& request = parsed.mount;
+  for (const std::string& list : parsed.option_lists)
+    for (const std::string& option : split_options(list)) valid(apply_option(request, option));
+  if (parsed.data_dir.empty()) parsed.data_dir = request.source.data_dir;
+  request.source = take_source(parsed.words, parsed.data_dir);
+  request.mountpoint = parsed.words.front();
+}
+
 }  // namespace
 
 void add_mount(CLI::App& app, Parsed& parsed) {
@@ -32,11 +57,7 @@ void add_mount(CLI::App& app, Parsed& parsed) {
       ->required()
       ->expected(1, 2)
       ->type_name("");
-  verb->add_flag("-f,--foreground", request.foreground, "stay in the foreground");
-  verb->add_option("-o", parsed.option_lists, "mount options, as for mount(8)")
-      ->allow_extra_args(false)
-      ->type_name("OPT,...");
-  add_data_dir(verb, parsed.data_dir);
+  add_serving(verb, parsed);
   add_choice(verb, "--durability", "when a commit is waited for (default: fsync)",
              "fsync|close|none",
              [&](const std::string& v) { request.durability = valid(parse_durability(v)); });
@@ -54,20 +75,30 @@ void add_mount(CLI::App& app, Parsed& parsed) {
                    "the tree as it was, read-only: a time such as 2026-11-23T10:00:00Z, or a "
                    "snapshot; beside a mount of the present, if there is one")
       ->type_name("TIME|SNAPSHOT");
-  verb->add_option("--log-file", request.log_file,
-                   "log there (default: stderr, or syslog once detached)")
-      ->type_name("FILE");
-  add_choice(verb, "--log-level", "what to log (default: info)", "debug|info|warning|error",
-             [&](const std::string& v) { request.log_level = valid(log::parse_level(v)); });
   verb->add_flag("--migrate", request.migrate, "bring an older schema up to date first");
   verb->callback([&parsed] {
-    MountRequest& mount_request = parsed.mount;
-    for (const std::string& list : parsed.option_lists)
-      for (const std::string& option : split_options(list))
-        valid(apply_option(mount_request, option));
-    if (parsed.data_dir.empty()) parsed.data_dir = mount_request.source.data_dir;
-    mount_request.source = take_source(parsed.words, parsed.data_dir);
-    mount_request.mountpoint = parsed.words.front();
+    take_mount(parsed);
+    parsed.verb = [&parsed] { return mount(parsed.mount); };
+  });
+}
+
+void add_sidecar(CLI::App& app, Parsed& parsed) {
+  CLI::App* verb = add_verb(app, "sidecar", "mount the statistics of any PostgreSQL database as files");
+  verb->formatter(std::make_shared<FixedUsage>("[DB] MOUNTPOINT"));
+  verb->footer(
+      "cat MOUNTPOINT/stats/health, stats/dashboard, stats/metrics ... The role pg_monitor is enough, "
+      "and nothing is created in the database.");
+  MountRequest& request = parsed.mount;
+  verb->add_option("MOUNTPOINT", parsed.words,
+                   "an empty folder; before it the database's conninfo or URI (left out: the "
+                   "embedded cluster)")
+      ->required()
+      ->expected(1, 2)
+      ->type_name("");
+  add_serving(verb, parsed);
+  verb->callback([&parsed, &request] {
+    take_mount(parsed);
+    request.only_sidecar = true;
     parsed.verb = [&parsed] { return mount(parsed.mount); };
   });
 }

@@ -138,6 +138,7 @@ bool Mounted::flush() {
 }  // namespace
 
 int drive(const MountRequest& request, Daemon& daemon) {
+  if (request.only_sidecar) return drive_sidecar(request, daemon);
   if (!request.at.empty()) return drive_past(request, daemon);
   return drive_with(request, daemon, [&] { return set_up(request); });
 }

@@ -31,6 +31,8 @@ struct MountRequest {
   log::Level log_level = log::Level::info;
   std::string fsname;  // empty: derived from the source
   std::string at;  // a time or a snapshot: the tree as it was then; empty: as it is
+  bool sidecar = false;       // stats/ and its like at the root too
+  bool only_sidecar = false;  // and nothing else
   bool read_only = false;
   bool noatime = false;
   objects::Options objects;  // where large files go; without a location what is noted counts

@@ -32,6 +32,9 @@ class Served {
 int drive_with(const MountRequest& request, Daemon& daemon,
                const std::function<Result<std::unique_ptr<Served>>()>& set_up);
 
+// As drive(), for a mount of the sidecar alone.
+int drive_sidecar(const MountRequest& request, Daemon& daemon);
+
 // As drive(), for a mount of `request.at`.
 int drive_past(const MountRequest& request, Daemon& daemon);
 

@@ -1,0 +1,52 @@
+// Statistics of a PostgreSQL server, as the texts of sql/stats ask for them. Over one connection of
+// its own, which creates nothing; role pg_monitor is enough.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tuskfs/base/executor.h"
+#include "tuskfs/base/result.h"
+#include "tuskfs/store/store.h"
+
+namespace tusk::store {
+
+struct StatTable {
+  struct Column {
+    std::string name;
+    bool is_number = false;
+  };
+  std::vector<Column> columns;
+  std::vector<std::vector<std::optional<std::string>>> rows;  // as psql prints them
+  WallTime measured_at{};
+  bool has_statements = false;  // pg_stat_statements is there to be asked
+
+  std::optional<std::size_t> column(std::string_view name) const;
+};
+
+// What the collector is connected to.
+struct ServerFacts {
+  std::string database;  // by name
+  std::string version;   // as "15.5"
+};
+
+// Asks once, blocking. Errors with a line for people.
+Result<ServerFacts> ask_server(const std::string& conninfo);
+
+class Collector {
+ public:
+  static std::unique_ptr<Collector> start(Executor&, const std::string& conninfo);
+  virtual ~Collector() = default;
+
+  // A file of sql/stats by its name. ENOTCONN: the server cannot be reached; EACCES; ETIMEDOUT: it
+  // took longer than 5 s, or waited for a lock.
+  virtual void collect(const std::string& statistic, Callback<Result<StatTable>>) = 0;
+  virtual void facts(Callback<Result<ServerFacts>>) = 0;
+};
+
+// Every statistic by name.
+std::vector<std::string> statistics();
+
+}  // namespace tusk::store

@@ -1,0 +1,25 @@
+-- Sessions that collect statistics: they create nothing, and nobody waits for them.
+
+-- name: collector_settings
+-- The schema of pg_stat_statements is where its owner put it.
+select
+  set_config('application_name', 'tusk-stats', false),
+  set_config('statement_timeout', '5s', false),
+  set_config('lock_timeout', '100ms', false),
+  set_config('default_transaction_read_only', 'on', false),
+  set_config('TimeZone', 'UTC', false),
+  set_config('search_path', 'pg_catalog' || coalesce((
+    select ', ' || quote_ident(n.nspname)
+    from pg_catalog.pg_extension e
+    join pg_catalog.pg_namespace n
+      on n.oid = e.extnamespace
+    where e.extname = 'pg_stat_statements'
+      and n.nspname <> 'pg_catalog'), ''), false)
+
+-- name: collector_facts
+-- Database, version, and whether pg_stat_statements answers: it must be loaded with the server too.
+select
+  current_database(),
+  split_part(current_setting('server_version'), ' ', 1),
+  exists (select 1 from pg_catalog.pg_extension where extname = 'pg_stat_statements')
+    and current_setting('pg_stat_statements.max', true) is not null

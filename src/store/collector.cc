@@ -1,0 +1,178 @@
+#include "tuskfs/store/collector.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "connection.h"
+#include "sql_file.h"
+#include "sqlstate.h"
+#include "statements.h"
+#include "tuskfs/base/log.h"
+#include "worker.h"
+
+namespace tusk::store {
+namespace {
+
+constexpr SqlFile kStatistics[] = {
+#include <tuskfs/stats.inc>
+};
+constexpr SqlFile kSources[] = {
+#include <tuskfs/stats_sources.inc>
+};
+
+template <std::size_t N>
+std::string_view text_of(const SqlFile (&files)[N], std::string_view name) {
+  const auto found = std::ranges::find_if(
+      files, [&](const SqlFile& file) { return file.name == fmt::format("{}.sql", name); });
+  return found == std::end(files) ? std::string_view() : found->text;
+}
+
+// What the texts select from, besides the catalogs.
+std::string with_sources(std::string_view text, bool has_statements) {
+  return fmt::format(
+      "with thresholds as (\n{}\n), statements as (\n{}\n), health_components as (\n{}\n)\n"
+      "select * from (\n{}\n) as statistic",
+      text_of(kSources, "thresholds"),
+      text_of(kSources, has_statements ? "statements" : "statements_none"),
+      text_of(kStatistics, "health_components"), text);
+}
+
+Error error_of(const PgFailure& failure) {
+  int code = EIO;
+  if (failure.lost) code = ENOTCONN;
+  if (failure.sqlstate == "42501") code = EACCES;
+  if (failure.sqlstate == "57014" || failure.sqlstate == "55P03") code = ETIMEDOUT;
+  return {code, failure.message, {}};
+}
+
+bool is_number(Oid type) {
+  constexpr Oid kNumbers[] = {20, 21, 23, 26, 700, 701, 1700};  // int8 … oid, float4, float8, numeric
+  return std::ranges::find(kNumbers, type) != std::end(kNumbers);
+}
+
+StatTable table_of(const PgResult& result) {
+  StatTable table;
+  const PGresult* raw = result.get();
+  const int columns = PQnfields(raw);
+  for (int i = 0; i < columns; i++)
+    table.columns.push_back({PQfname(raw, i), is_number(PQftype(raw, i))});
+  for (int row = 0; row < result.rows(); row++) {
+    auto& cells = table.rows.emplace_back();
+    for (int i = 0; i < columns; i++) {
+      cells.push_back(PQgetisnull(raw, row, i) ? std::nullopt
+                                               : std::optional<std::string>(PQgetvalue(raw, row, i)));
+    }
+  }
+  return table;
+}
+
+// The one connection; used by the collecting thread.
+class Session {
+ public:
+  explicit Session(ConnectionContext& context) : context_(context) {}
+
+  Result<StatTable> collect(const std::string& statistic, WallTime now) {
+    TRY(connect());
+    auto result = connection_->run_script(with_sources(text_of(kStatistics, statistic), statements_));
+    if (!result) return std::unexpected(error_of(result.error()));
+    StatTable table = table_of(*result);
+    table.measured_at = now;
+    table.has_statements = statements_;
+    return table;
+  }
+
+  Result<ServerFacts> facts() {
+    TRY(connect());
+    return facts_;
+  }
+
+ private:
+  Result<void> connect() {
+    if (connection_ && connection_->alive()) return {};
+    connection_.reset();
+    auto opened = Connection::open(context_);
+    if (!opened) return std::unexpected(error_of(opened.error()));
+    // Of psql's kind, as all that is asked here.
+    auto set = (*opened)->run_script(statement("collector_settings").text);
+    if (!set) return std::unexpected(error_of(set.error()));
+    auto asked = (*opened)->run_script(statement("collector_facts").text);
+    if (!asked) return std::unexpected(error_of(asked.error()));
+    const StatTable row = table_of(*asked);
+    facts_ = {row.rows[0][0].value_or(""), row.rows[0][1].value_or("")};
+    statements_ = row.rows[0][2] == "t";
+    connection_ = std::move(*opened);
+    return {};
+  }
+
+  ConnectionContext& context_;
+  std::unique_ptr<Connection> connection_;
+  ServerFacts facts_;
+  bool statements_ = false;
+};
+
+class CollectorImpl final : public Collector {
+ public:
+  CollectorImpl(Executor& executor, const std::string& conninfo) : executor_(executor) {
+    context_.conninfo = conninfo;
+    queue_.start("tusk-stats", [this] { return std::make_unique<Session>(context_); });
+  }
+  ~CollectorImpl() override { queue_.close(); }
+
+  void collect(const std::string& statistic, Callback<Result<StatTable>> callback) override {
+    ask<StatTable>(
+        [statistic, now = executor_.wall_now()](Session& session) {
+          return session.collect(statistic, now);
+        },
+        std::move(callback));
+  }
+  void facts(Callback<Result<ServerFacts>> callback) override {
+    ask<ServerFacts>([](Session& session) { return session.facts(); }, std::move(callback));
+  }
+
+ private:
+  template <class T>
+  void ask(std::function<Result<T>(Session&)> call, Callback<Result<T>> callback) {
+    auto answer = std::make_shared<Callback<Result<T>>>(std::move(callback));
+    const auto reply = [this, answer](Result<T> value) {
+      executor_.post([answer, value = std::move(value)]() mutable { (*answer)(std::move(value)); });
+    };
+    if (!queue_.push([call, reply](Session& session) { reply(call(session)); }))
+      reply(fail(EAGAIN, "too many wait for statistics"));
+  }
+
+  static constexpr std::size_t kMostWaiting = 1000;
+
+  Executor& executor_;
+  ConnectionContext context_;
+  WorkQueue<Session> queue_{kMostWaiting};
+};
+
+}  // namespace
+
+Result<ServerFacts> ask_server(const std::string& conninfo) {
+  ConnectionContext context;
+  context.conninfo = conninfo;
+  const auto connection = Connection::open(context);
+  if (!connection) return std::unexpected(setup_error(connection.error()));
+  return Session(context).facts();
+}
+
+std::optional<std::size_t> StatTable::column(std::string_view name) const {
+  const auto found = std::ranges::find(columns, name, &Column::name);
+  if (found == columns.end()) return std::nullopt;
+  return static_cast<std::size_t>(found - columns.begin());
+}
+
+std::vector<std::string> statistics() {
+  std::vector<std::string> names;
+  for (const SqlFile& file : kStatistics) names.emplace_back(file.name.substr(0, file.name.find('.')));
+  return names;
+}
+
+std::unique_ptr<Collector> Collector::start(Executor& executor, const std::string& conninfo) {
+  return std::make_unique<CollectorImpl>(executor, conninfo);
+}
+
+}  // namespace tusk::store

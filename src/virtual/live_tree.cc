@@ -1,0 +1,275 @@
+#include "virtual/live_tree.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace tusk::virt {
+namespace {
+
+using vfs::Outcome;
+using vfs::Reply;
+
+// Who has something to read already does not wait longer than this for something newer.
+constexpr auto kPatience = std::chrono::milliseconds(500);
+constexpr std::size_t kMostWritten = 4096;
+
+bool writes(int flags) { return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0; }
+
+}  // namespace
+
+LiveTree::LiveTree(Executor& executor, LiveEntry top, Ino first, uid_t owner, gid_t group)
+    : executor_(executor),
+      first_(static_cast<std::uint64_t>(first)),
+      owner_(owner),
+      group_(group),
+      born_(executor.wall_now()) {
+  add(std::move(top), 0);
+}
+
+std::size_t LiveTree::add(LiveEntry entry, std::size_t parent) {
+  const std::size_t index = nodes_.size();
+  nodes_.push_back({std::move(entry.name), parent, std::move(entry.file), {}});
+  std::ranges::sort(entry.entries, {}, &LiveEntry::name);
+  for (LiveEntry& each : entry.entries) {
+    const std::size_t child = add(std::move(each), index);
+    nodes_[index].entries.push_back(child);
+  }
+  return index;
+}
+
+Ino LiveTree::ino_of(std::size_t index) const { return Ino{first_ + index}; }
+
+std::size_t LiveTree::index_of(Ino ino) const { return static_cast<std::uint64_t>(ino) - first_; }
+
+LiveTree::Node* LiveTree::find(Ino ino) {
+  const std::size_t index = index_of(ino);
+  return index < nodes_.size() ? &nodes_[index] : nullptr;
+}
+
+LiveTree::Node* LiveTree::find_file(Ino ino) {
+  Node* node = find(ino);
+  return node && node->file ? node : nullptr;
+}
+
+vfs::Attr LiveTree::attr_of(std::size_t index) const {
+  const Node& node = nodes_[index];
+  vfs::Attr attr;
+  attr.ino = ino_of(index);
+  attr.mode = node.file ? S_IFREG | node.file->permissions() : S_IFDIR | 0555;
+  attr.nlink = node.file ? 1 : 2;
+  attr.uid = owner_;
+  attr.gid = group_;
+  attr.size = node.shown.text ? node.shown.text->size() : 0;
+  attr.blocks = (attr.size + 511) / 512;
+  attr.atime = attr.mtime = attr.ctime = node.shown.text ? node.shown.measured_at : born_;
+  attr.valid = node.file ? vfs::Valid::never : vfs::Valid::lasting;
+  return attr;
+}
+
+vfs::Entry LiveTree::top() const { return {attr_of(0)}; }
+
+void LiveTree::lookup(const vfs::Call&, Ino parent, std::string_view name,
+                      Reply<vfs::Entry> reply) {
+  const Node* folder = find(parent);
+  if (!folder) return reply(vfs::error(ESTALE));
+  for (const std::size_t index : folder->entries) {
+    if (nodes_[index].name == name) return reply(vfs::Entry{attr_of(index)});
+  }
+  reply(vfs::error(ENOENT));
+}
+
+bool LiveTree::is_fresh(const Node& node, MonotonicTime since) const {
+  return node.shown.text && executor_.now() - since < node.file->fresh_for();
+}
+
+void LiveTree::show(std::size_t index, Reply<Rendered> done) {
+  Node& node = nodes_[index];
+  if (is_fresh(node, node.shown_at)) return done(node.shown);
+  if (node.shown.text) {
+    // Whichever comes first answers.
+    auto once = std::make_shared<Reply<Rendered>>(std::move(done));
+    executor_.after(kPatience, [this, index, once] {
+      if (*once) std::exchange(*once, nullptr)(nodes_[index].shown);
+    });
+    done = [once](Outcome<Rendered> rendered) {
+      if (*once) std::exchange(*once, nullptr)(std::move(rendered));
+    };
+  }
+  node.waiters.push_back(std::move(done));
+  if (std::exchange(node.rendering, true)) return;
+  node.file->render([this, index](Outcome<Rendered> rendered) {
+    on_rendered(index, std::move(rendered));
+  });
+}
+
+void LiveTree::on_rendered(std::size_t index, Outcome<Rendered> rendered) {
+  Node& node = nodes_[index];
+  node.rendering = false;
+  if (rendered) {
+    node.shown = *rendered;
+    node.shown_at = executor_.now();
+  }
+  for (auto& waiter : std::exchange(node.waiters, {})) waiter(rendered);
+}
+
+void LiveTree::getattr(const vfs::Call& call, Ino ino, Reply<vfs::Attr> reply) {
+  const Node* node = find(ino);
+  if (!node) return reply(vfs::error(ESTALE));
+  const std::size_t index = index_of(ino);
+  if (!node->file) return reply(attr_of(index));
+  show(index, [this, index, held = waiting_.hold(call, std::move(reply))](
+                  Outcome<Rendered> rendered) mutable {
+    if (!rendered) return held(std::unexpected(rendered.error()));
+    held(attr_of(index));
+  });
+}
+
+void LiveTree::setattr(const vfs::Call& call, Ino ino, const vfs::AttrChange& change,
+                       Reply<vfs::Attr> reply) {
+  const Node* node = find_file(ino);
+  if (!node || change.mode || change.uid || change.gid) return reply(vfs::error(EPERM));
+  if ((node->file->permissions() & 0222) == 0) return reply(vfs::error(EACCES));
+  // A shell's > truncates what it is about to write to.
+  getattr(call, ino, std::move(reply));
+}
+
+void LiveTree::readlink(const vfs::Call&, Ino, Reply<std::string_view> reply) {
+  reply(vfs::error(EINVAL));
+}
+
+void LiveTree::mknod(const vfs::Call&, Ino, std::string_view, mode_t, dev_t,
+                     Reply<vfs::Entry> reply) {
+  reply(vfs::error(EPERM));
+}
+void LiveTree::mkdir(const vfs::Call&, Ino, std::string_view, mode_t, Reply<vfs::Entry> reply) {
+  reply(vfs::error(EPERM));
+}
+void LiveTree::symlink(const vfs::Call&, Ino, std::string_view, std::string_view,
+                       Reply<vfs::Entry> reply) {
+  reply(vfs::error(EPERM));
+}
+void LiveTree::create(const vfs::Call&, Ino, std::string_view, mode_t, int,
+                      Reply<vfs::Created> reply) {
+  reply(vfs::error(EPERM));
+}
+void LiveTree::unlink(const vfs::Call&, Ino, std::string_view, Reply<void> reply) {
+  reply(vfs::error(EPERM));
+}
+void LiveTree::rmdir(const vfs::Call&, Ino, std::string_view, Reply<void> reply) {
+  reply(vfs::error(EPERM));
+}
+void LiveTree::rename(const vfs::Call&, Ino, std::string_view, Ino, std::string_view, unsigned,
+                      Reply<void> reply) {
+  reply(vfs::error(EPERM));
+}
+void LiveTree::link(const vfs::Call&, Ino, Ino, std::string_view, Reply<vfs::Entry> reply) {
+  reply(vfs::error(EPERM));
+}
+
+// Permissions hold for root as well.
+void LiveTree::open(const vfs::Call& call, Ino ino, int flags, Reply<vfs::Opened> reply) {
+  const Node* node = find_file(ino);
+  if (!node) return reply(vfs::error(ESTALE));
+  if (writes(flags) && (node->file->permissions() & 0222) == 0) return reply(vfs::error(EACCES));
+  const bool reads = (flags & O_ACCMODE) != O_WRONLY;
+  if (reads && (node->file->permissions() & 0444) == 0) return reply(vfs::error(EACCES));
+  const std::size_t index = index_of(ino);
+  const auto finish = [this, index](Rendered pinned) {
+    const std::uint64_t handle = ++last_handle_;
+    open_.emplace(handle, Open{index, std::move(pinned), executor_.now()});
+    return vfs::Opened{.handle = Handle{handle}, .lasting = false, .direct = true};
+  };
+  if (!reads) return reply(finish({}));
+  show(index, [this, call, finish, held = waiting_.hold(call, std::move(reply))](
+                  Outcome<Rendered> rendered) mutable {
+    if (!rendered) return held(std::unexpected(rendered.error()));
+    if (waiting_.waits(call)) held(finish(std::move(*rendered)));
+  });
+}
+
+void LiveTree::read(const vfs::Call& call, Ino, Handle handle, std::uint64_t offset,
+                    std::size_t size, Reply<vfs::Content> reply) {
+  const auto found = open_.find(static_cast<std::uint64_t>(handle));
+  if (found == open_.end()) return reply(vfs::error(EBADF));
+  const auto answer = [offset, size](const Rendered& shown, Reply<vfs::Content>& to) {
+    const std::string_view text = shown.text ? std::string_view(*shown.text) : std::string_view();
+    const std::string_view part = text.substr(std::min<std::size_t>(offset, text.size()), size);
+    to(vfs::Content{{bytes_of(part)}, part.size()});
+  };
+  Open& open = found->second;
+  const Node& node = nodes_[open.node];
+  if (offset > 0 || executor_.now() - open.pinned_at < node.file->fresh_for())
+    return answer(open.pinned, reply);
+  show(open.node, [this, handle, answer, held = waiting_.hold(call, std::move(reply))](
+                      Outcome<Rendered> rendered) mutable {
+    const auto still = open_.find(static_cast<std::uint64_t>(handle));
+    if (!rendered) return held(std::unexpected(rendered.error()));
+    if (still != open_.end()) {
+      still->second.pinned = *rendered;
+      still->second.pinned_at = executor_.now();
+    }
+    answer(*rendered, held);
+  });
+}
+
+void LiveTree::write(const vfs::Call& call, Ino ino, Handle, std::uint64_t, ByteSpan data,
+                     Reply<std::size_t> reply) {
+  Node* node = find_file(ino);
+  if (!node) return reply(vfs::error(EBADF));
+  if (data.size() > kMostWritten) return reply(vfs::error(EFBIG));
+  std::string text(data.begin(), data.end());
+  if (text.ends_with('\n')) text.pop_back();
+  node->file->take(text, [this, index = index_of(ino), size = data.size(),
+                          held = waiting_.hold(call, std::move(reply))](Outcome<void> taken) mutable {
+    if (!taken) return held(std::unexpected(taken.error()));
+    nodes_[index].shown_at = {};  // what is read next is what is so now
+    held(size);
+  });
+}
+
+void LiveTree::release(Ino, Handle handle) { open_.erase(static_cast<std::uint64_t>(handle)); }
+
+void LiveTree::lseek(const vfs::Call&, Ino, std::uint64_t, int, Reply<std::uint64_t> reply) {
+  reply(vfs::error(EINVAL));
+}
+
+void LiveTree::opendir(const vfs::Call&, Ino ino, Reply<vfs::Opened> reply) {
+  if (!find(ino)) return reply(vfs::error(ESTALE));
+  reply(vfs::Opened{Handle{++last_handle_}});
+}
+
+// Offsets: 1 after ".", 2 after "..", then 3 + the entry's position. Nothing is rendered for this.
+void LiveTree::readdir(const vfs::Call&, Ino ino, Handle, std::uint64_t offset, std::size_t limit,
+                       bool, Reply<std::vector<vfs::DirEntry>> reply) {
+  const Node* folder = find(ino);
+  if (!folder) return reply(vfs::error(ESTALE));
+  std::vector<vfs::DirEntry> out;
+  const auto add_entry = [&](std::string_view name, std::uint64_t next, const vfs::Attr& attr) {
+    if (offset < next && out.size() < limit) out.push_back({name, next, attr, false});
+  };
+  add_entry(".", 1, attr_of(index_of(ino)));
+  add_entry("..", 2, attr_of(folder->parent));
+  for (std::size_t i = 0; i < folder->entries.size(); i++) {
+    const std::size_t index = folder->entries[i];
+    add_entry(nodes_[index].name, i + 3, attr_of(index));
+  }
+  reply(std::move(out));
+}
+
+void LiveTree::statfs(const vfs::Call&, Reply<vfs::Statfs> reply) { reply(vfs::Statfs{}); }
+
+void LiveTree::setxattr(const vfs::Call&, Ino, std::string_view, ByteSpan, int,
+                        Reply<void> reply) {
+  reply(vfs::error(ENOTSUP));
+}
+void LiveTree::getxattr(const vfs::Call&, Ino, std::string_view, Reply<ByteSpan> reply) {
+  reply(vfs::error(ENODATA));
+}
+void LiveTree::listxattr(const vfs::Call&, Ino, Reply<std::string_view> reply) {
+  reply(std::string_view());
+}
+
+}  // namespace tusk::virt

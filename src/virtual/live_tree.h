@@ -1,0 +1,103 @@
+// The Vfs of a fixed tree of live files. What can be read of a file is one snapshot for each open,
+// made anew when it is read from the start after it has become old.
+#pragma once
+
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "tuskfs/base/executor.h"
+#include "virtual/asking.h"
+#include "virtual/live.h"
+#include "virtual/read_only.h"
+
+namespace tusk::virt {
+
+class LiveTree : public ReadOnly {
+ public:
+  // Inode numbers are `first` (the top's) and those that follow it. Everything belongs to `owner`.
+  LiveTree(Executor& executor, LiveEntry top, Ino first, uid_t owner, gid_t group);
+
+  // Of the top, with a lookup counted.
+  vfs::Entry top() const;
+
+  void lookup(const vfs::Call&, Ino parent, std::string_view name, vfs::Reply<vfs::Entry>) override;
+  void forget(Ino, std::uint64_t) override {}
+  void getattr(const vfs::Call&, Ino, vfs::Reply<vfs::Attr>) override;
+  void setattr(const vfs::Call&, Ino, const vfs::AttrChange&, vfs::Reply<vfs::Attr>) override;
+  void readlink(const vfs::Call&, Ino, vfs::Reply<std::string_view>) override;
+
+  // What is not there cannot be made, and what is there stays.
+  void mknod(const vfs::Call&, Ino, std::string_view, mode_t, dev_t,
+             vfs::Reply<vfs::Entry>) override;
+  void mkdir(const vfs::Call&, Ino, std::string_view, mode_t, vfs::Reply<vfs::Entry>) override;
+  void symlink(const vfs::Call&, Ino, std::string_view, std::string_view,
+               vfs::Reply<vfs::Entry>) override;
+  void create(const vfs::Call&, Ino, std::string_view, mode_t, int,
+              vfs::Reply<vfs::Created>) override;
+  void unlink(const vfs::Call&, Ino, std::string_view, vfs::Reply<void>) override;
+  void rmdir(const vfs::Call&, Ino, std::string_view, vfs::Reply<void>) override;
+  void rename(const vfs::Call&, Ino, std::string_view, Ino, std::string_view, unsigned,
+              vfs::Reply<void>) override;
+  void link(const vfs::Call&, Ino, Ino, std::string_view, vfs::Reply<vfs::Entry>) override;
+
+  void open(const vfs::Call&, Ino, int flags, vfs::Reply<vfs::Opened>) override;
+  void read(const vfs::Call&, Ino, Handle, std::uint64_t offset, std::size_t size,
+            vfs::Reply<vfs::Content>) override;
+  void write(const vfs::Call&, Ino, Handle, std::uint64_t offset, ByteSpan,
+             vfs::Reply<std::size_t>) override;
+  void release(Ino, Handle) override;
+  void lseek(const vfs::Call&, Ino, std::uint64_t offset, int whence,
+             vfs::Reply<std::uint64_t>) override;
+
+  void opendir(const vfs::Call&, Ino, vfs::Reply<vfs::Opened>) override;
+  void readdir(const vfs::Call&, Ino, Handle, std::uint64_t offset, std::size_t limit, bool plus,
+               vfs::Reply<std::vector<vfs::DirEntry>>) override;
+  void releasedir(Ino, Handle) override {}
+  void statfs(const vfs::Call&, vfs::Reply<vfs::Statfs>) override;
+
+  void setxattr(const vfs::Call&, Ino, std::string_view, ByteSpan, int, vfs::Reply<void>) override;
+  void getxattr(const vfs::Call&, Ino, std::string_view, vfs::Reply<ByteSpan>) override;
+  void listxattr(const vfs::Call&, Ino, vfs::Reply<std::string_view>) override;
+  void interrupt(std::uint64_t token) override { waiting_.interrupt(token); }
+
+ private:
+  struct Node {
+    std::string name;
+    std::size_t parent = 0;
+    std::unique_ptr<LiveFile> file;
+    std::vector<std::size_t> entries;
+    Rendered shown = {};
+    MonotonicTime shown_at{};
+    bool rendering = false;
+    std::vector<vfs::Reply<Rendered>> waiters = {};
+  };
+  struct Open {
+    std::size_t node = 0;
+    Rendered pinned = {};
+    MonotonicTime pinned_at{};
+  };
+
+  std::size_t add(LiveEntry entry, std::size_t parent);
+  Node* find(Ino ino);
+  Node* find_file(Ino ino);
+  Ino ino_of(std::size_t index) const;
+  vfs::Attr attr_of(std::size_t index) const;
+  std::size_t index_of(Ino ino) const;
+  bool is_fresh(const Node& node, MonotonicTime since) const;
+  // The newest, made anew when it is old.
+  void show(std::size_t index, vfs::Reply<Rendered> done);
+  void on_rendered(std::size_t index, vfs::Outcome<Rendered> rendered);
+
+  Executor& executor_;
+  const std::uint64_t first_;
+  const uid_t owner_;
+  const gid_t group_;
+  const WallTime born_;
+  std::vector<Node> nodes_;
+  std::unordered_map<std::uint64_t, Open> open_;
+  std::uint64_t last_handle_ = 0;
+  Waiting waiting_;
+};
+
+}  // namespace tusk::virt

@@ -1,0 +1,93 @@
+#include "virtual/stats/metrics.h"
+
+#include <fmt/format.h>
+
+namespace tusk::virt {
+namespace {
+
+// Labels are names of components, states and databases: bounded, and never the text of a query.
+class Metrics {
+ public:
+  void family(std::string_view name, std::string_view help) {
+    name_ = name;
+    out_ += fmt::format("# TYPE {} gauge\n# HELP {} {}\n", name, name, help);
+  }
+  void sample(std::string_view value) { out_ += fmt::format("{} {}\n", name_, value); }
+  void sample(std::string_view label, std::string_view of, std::string_view value) {
+    out_ += fmt::format("{}{{{}=\"{}\"}} {}\n", name_, label, escaped(of), value);
+  }
+  // A column of a table, one sample for each row that has it.
+  void column(const store::StatTable& table, const char* label, const char* value) {
+    const auto of = table.column(label), number = table.column(value);
+    if (!of || !number) return;
+    for (const auto& row : table.rows)
+      if (row[*of] && row[*number]) sample(label, *row[*of], *row[*number]);
+  }
+  std::string finish() { return std::move(out_) + "# EOF\n"; }
+
+ private:
+  static std::string escaped(std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+      if (c == '\\' || c == '"') out.push_back('\\');
+      if (c == '\n') {
+        out += "\\n";
+      } else {
+        out.push_back(c);
+      }
+    }
+    return out;
+  }
+
+  std::string out_;
+  std::string_view name_;
+};
+
+// Several rows of one label are one sample.
+store::StatTable rows_where(const store::StatTable& table, const char* column,
+                            std::string_view wanted) {
+  store::StatTable out;
+  out.columns = table.columns;
+  const auto at = table.column(column);
+  for (const auto& row : table.rows)
+    if (at && row[*at] == wanted) out.rows.push_back(row);
+  return out;
+}
+
+}  // namespace
+
+std::vector<std::string> metrics_statistics() {
+  return {"health", "health_components", "cache_hit", "connections", "sizes"};
+}
+
+std::string metrics_text(const Statistics::Tables& tables, WallTime now) {
+  const Health health = health_of(tables, now);
+  Metrics out;
+  out.family("tusk_up", "Whether the server answered, 1 or 0.");
+  out.sample(health.components ? "1" : "0");
+  out.family("tusk_health_score", "Health of the database, 0 to 100.");
+  if (health.score) out.sample(std::to_string(*health.score));
+  if (health.components) {
+    out.family("tusk_health_component_value", "What was measured, in the component's unit.");
+    out.column(*health.components, "component", "value");
+    out.family("tusk_health_component_score", "How good that is: 1 good, 0.5 warning, 0 critical.");
+    out.column(*health.components, "component", "score");
+    out.family("tusk_health_component_weight", "How much it counts.");
+    out.column(*health.components, "component", "weight");
+  }
+  if (const auto& hits = *tables.at("cache_hit")) {
+    out.family("pg_cache_hit_percent", "Blocks found in shared buffers.");
+    out.column(*hits, "kind", "hit_pct");
+  }
+  if (const auto& connections = *tables.at("connections")) {
+    out.family("pg_connections", "Client backends by state.");
+    out.column(*connections, "state", "connections");
+  }
+  if (const auto& sizes = *tables.at("sizes")) {
+    out.family("pg_database_size_bytes", "Size of each database on disk.");
+    out.column(rows_where(*sizes, "kind", "database"), "name", "bytes");
+  }
+  return out.finish();
+}
+
+}  // namespace tusk::virt
