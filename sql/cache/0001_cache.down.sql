@@ -29,6 +29,7 @@ drop function tusk_cache.cache_deleted;
 drop function tusk_cache.cache_updated;
 drop function tusk_cache.cache_inserted;
 drop function tusk_cache.announce;
+drop function tusk_cache.feed_payload;
 drop function tusk_cache.flush;
 drop function tusk_cache.scan;
 drop function tusk_cache.rename;
