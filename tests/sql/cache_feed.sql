@@ -24,12 +24,14 @@ select tusk_cache.set('never', '1');
 rollback;
 \echo == mset of new keys
 select tusk_cache.mset('{"c": 1, "d": 2}');
+\echo == mset of a new and an old key
+select tusk_cache.mset('{"c": 2, "g": 2}');
 \echo == rename
 select tusk_cache.rename('c', 'e');
 \echo == a key changed by hand
 update tusk_cache.cache set key = 'f' where key = 'e';
 \echo == del
-select tusk_cache.del('a', 'd', 'missing');
+select tusk_cache.del('a', 'd', 'g', 'missing');
 \echo == del of nothing
 select tusk_cache.del('missing');
 \echo == append
@@ -43,5 +45,10 @@ update tusk_cache.cache set expires_at = now() - interval '1 s' where key = 'n';
 select tusk_cache.sweep();
 \echo == flush of many
 select tusk_cache.flush();
+\echo == switched off
+update tusk_cache.settings set tell_changes = false;
+select tusk_cache.set('a', '1');
+truncate tusk_cache.cache;
+update tusk_cache.settings set tell_changes = true;
 \echo == truncate
 truncate tusk_cache.cache;
