@@ -58,7 +58,6 @@ drop function tusk_cache.as_json;
 drop function tusk_cache.as_integer;
 drop function tusk_cache.deadline;
 drop function tusk_cache.valid_key;
-drop function tusk_cache.refuse;
 drop function tusk_cache.default_ttl;
 drop function tusk_cache.live;
 drop table tusk_cache.counters;

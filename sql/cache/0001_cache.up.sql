@@ -156,18 +156,6 @@ set search_path = ''
 as $$ select s.default_ttl from tusk_cache.settings s $$;
 comment on function tusk_cache.default_ttl() is 'How long a value lives when nobody says.';
 
-create function tusk_cache.refuse(problem text, code text default '22023')
-returns void
-language plpgsql
-volatile
-set search_path = ''
-as $$
-begin
-  raise exception using message = problem, errcode = code;
-end
-$$;
-comment on function tusk_cache.refuse(text, text) is 'Fails with this message and SQLSTATE.';
-
 create function tusk_cache.valid_key(key text)
 returns text
 language plpgsql
@@ -394,7 +382,8 @@ set search_path = ''
 as $$
 declare
   present tusk_cache.cache;
-  content bytea := value;
+  content bytea;
+  parsed jsonb;
 begin
   if value is null then
     raise exception 'the value is null' using errcode = '22023';
@@ -403,9 +392,9 @@ begin
   perform tusk_cache.put(key, '""', '', ttl, true, false, false);
   select * into strict present from tusk_cache.cache c where c.key = append.key for update;
   content := coalesce(present.raw, convert_to(present.value::text, 'UTF8')) || value;
+  parsed := tusk_cache.as_json(content);
   update tusk_cache.cache c
-  set value = tusk_cache.as_json(content),
-    raw = tusk_cache.raw_if_needed(content, tusk_cache.as_json(content))
+  set value = parsed, raw = tusk_cache.raw_if_needed(content, parsed), created_at = clock_timestamp()
   where c.key = append.key;
   return octet_length(content);
 end
@@ -713,7 +702,7 @@ as $$
   with doomed as materialized (
     select c.key
     from tusk_cache.cache c
-    where match is null or c.key ~ tusk_cache.glob_regex(match)
+    where match is null or c.key ~ (select tusk_cache.glob_regex(match))  -- once, not once a row
     order by c.key
     for update
   ), gone as (
@@ -773,7 +762,7 @@ as $$
 begin
   if exists (
     select from new_rows n where n.bytes > (select s.max_value from tusk_cache.settings s)) then
-    perform tusk_cache.refuse('the value is larger than max_value', '54000');
+    raise exception 'the value is larger than max_value' using errcode = '54000';
   end if;
   perform tusk_cache.announce(array(select n.key from new_rows n limit 2000));
   return null;
@@ -794,7 +783,7 @@ begin
     left join old_rows o on o.key = n.key
     where n.bytes > (select s.max_value from tusk_cache.settings s)
       and n.bytes is distinct from o.bytes) then
-    perform tusk_cache.refuse('the value is larger than max_value', '54000');
+    raise exception 'the value is larger than max_value' using errcode = '54000';
   end if;
   perform tusk_cache.announce(array(
     select n.key from new_rows n union select o.key from old_rows o limit 2000));
@@ -1439,7 +1428,7 @@ begin
   with doomed as materialized (
     select r.bucket, r.key from tusk_cache.rate_limits r where r.expires_at <= moment
     limit batch for update skip locked
-  )
+  )  -- No index on expires_at: without one a hit changes no index.
   delete from tusk_cache.rate_limits r using doomed d where r.bucket = d.bucket and r.key = d.key;
   get diagnostics removed = row_count;
   return total + removed + tusk_cache.evict(batch);
