@@ -1,5 +1,5 @@
--- The cache side: cache, sessions, rate limits, feature flags. For any PostgreSQL from 13 on, without
--- extensions and without the tree. The schema tusk_cache exists already.
+-- The cache side: cache, sessions, rate limits, feature flags. For any PostgreSQL from 13 on,
+-- without extensions and without the tree. The schema tusk_cache exists already.
 -- Every function runs with the rights of its caller. Time is clock_timestamp(), so that entries
 -- also expire inside a long transaction.
 
@@ -21,8 +21,8 @@ comment on column tusk_cache.settings.max_value is
 comment on column tusk_cache.settings.max_bytes is
   'What all live values may take; the sweep evicts the oldest beyond it.';
 comment on column tusk_cache.settings.tell_changes is
-  'Whether changes are told on the channel tusk_cache. NOTIFY lets commits through one at a time: with '
-  'many writers at once, and no listener, off lets through two to three times as many.';
+  'Whether changes are told on the channel tusk_cache. NOTIFY lets commits through one at a time: '
+  'with many writers at once, and no listener, off lets through two to three times as many.';
 
 create unlogged table tusk_cache.cache (
   key text collate "C" primary key,
@@ -30,7 +30,8 @@ create unlogged table tusk_cache.cache (
   raw bytea,
   expires_at timestamptz default now() + interval '1 hour',
   created_at timestamptz not null default now(),
-  bytes bigint not null generated always as (coalesce(octet_length(raw), octet_length(value::text))) stored,
+  bytes bigint not null
+    generated always as (coalesce(octet_length(raw), octet_length(value::text))) stored,
   constraint cache_key_length check (octet_length(key) between 1 and 1024)
 ) with (
   fillfactor = 70,
@@ -41,11 +42,12 @@ create unlogged table tusk_cache.cache (
 create index cache_expires_at on tusk_cache.cache (expires_at);
 comment on table tusk_cache.cache is
   'Values by key until they expire. Unlogged: a crash of the server empties it.';
-comment on column tusk_cache.cache.key is 'The name of the value: 1 to 1,024 bytes, compared byte by byte.';
+comment on column tusk_cache.cache.key is
+  'The name of the value: 1 to 1,024 bytes, compared byte by byte.';
 comment on column tusk_cache.cache.value is
-  'The value. For bytes that are no JSON: their text as a JSON string; for bytes that are no text: null.';
+  'The value. For bytes that are no JSON: their text as a JSON string; that are no text: null.';
 comment on column tusk_cache.cache.raw is
-  'The bytes as they were written, where the text of value is not the same; jsonb forgets spaces and order.';
+  'The bytes as written, where the text of value is not the same: jsonb forgets spaces and order.';
 comment on column tusk_cache.cache.expires_at is
   'From then on the value is not there; null: it stays. A row may lie on until the sweep.';
 comment on column tusk_cache.cache.created_at is 'When the value was last set.';
@@ -55,7 +57,8 @@ create unlogged table tusk_cache.counters (
   name text primary key,
   total bigint not null
 );
-comment on table tusk_cache.counters is 'What the sweep removed since the last crash of the server.';
+comment on table tusk_cache.counters is
+  'What the sweep removed since the last crash of the server.';
 comment on column tusk_cache.counters.name is 'What is counted: expired, evicted.';
 comment on column tusk_cache.counters.total is 'How many.';
 
@@ -85,7 +88,8 @@ create table tusk_cache.rate_buckets (
   count integer not null check (count > 0),
   period interval not null check (period > interval '0')
 );
-comment on table tusk_cache.rate_buckets is 'Limits that have a name, for rate_take and the file view.';
+comment on table tusk_cache.rate_buckets is
+  'Limits that have a name, for rate_take and the file view.';
 comment on column tusk_cache.rate_buckets.name is 'The name of the bucket.';
 comment on column tusk_cache.rate_buckets.algorithm is
   'gcra: evenly, with bursts; fixed: so many a window; sliding: the window before counts in part.';
@@ -110,15 +114,19 @@ comment on table tusk_cache.rate_limits is
   'Who used how much of a limit. Unlogged: after a crash everybody starts afresh.';
 comment on column tusk_cache.rate_limits.bucket is 'The limit.';
 comment on column tusk_cache.rate_limits.key is 'Who is limited: a user, an address.';
-comment on column tusk_cache.rate_limits.algorithm is 'How was counted; another algorithm starts afresh.';
-comment on column tusk_cache.rate_limits.max_hits is 'The limit at the last hit; for gcra the burst and one.';
+comment on column tusk_cache.rate_limits.algorithm is
+  'How was counted; another algorithm starts afresh.';
+comment on column tusk_cache.rate_limits.max_hits is
+  'The limit at the last hit; for gcra the burst and one.';
 comment on column tusk_cache.rate_limits.period is 'The time in which max_hits come back.';
 comment on column tusk_cache.rate_limits.arrival is
   'gcra: when the next hit would come if all came evenly (the theoretical arrival time).';
-comment on column tusk_cache.rate_limits.window_start is 'fixed, sliding: the start of the window of hits.';
+comment on column tusk_cache.rate_limits.window_start is
+  'fixed, sliding: the start of the window of hits.';
 comment on column tusk_cache.rate_limits.hits is 'fixed, sliding: hits in the window.';
 comment on column tusk_cache.rate_limits.previous is 'sliding: hits in the window before.';
-comment on column tusk_cache.rate_limits.expires_at is 'From then on the row says the same as no row.';
+comment on column tusk_cache.rate_limits.expires_at is
+  'From then on the row says the same as no row.';
 
 create table tusk_cache.feature_flags (
   name text collate "C" primary key check (name <> ''),
@@ -128,17 +136,21 @@ create table tusk_cache.feature_flags (
   description text not null default '',
   updated_at timestamptz not null default now()
 );
-comment on table tusk_cache.feature_flags is 'Switches of an application. Logged: they survive a crash.';
+comment on table tusk_cache.feature_flags is
+  'Switches of an application. Logged: they survive a crash.';
 comment on column tusk_cache.feature_flags.name is 'The name of the flag.';
 comment on column tusk_cache.feature_flags.enabled is 'Off: off for everybody.';
-comment on column tusk_cache.feature_flags.percentage is 'The share of actors that an enabled flag is on for.';
-comment on column tusk_cache.feature_flags.actors is 'Who an enabled flag is on for whatever the percentage.';
+comment on column tusk_cache.feature_flags.percentage is
+  'The share of actors that an enabled flag is on for.';
+comment on column tusk_cache.feature_flags.actors is
+  'Who an enabled flag is on for whatever the percentage.';
 comment on column tusk_cache.feature_flags.description is 'What the flag is for.';
 comment on column tusk_cache.feature_flags.updated_at is 'When it was last changed.';
 
 -- What the functions below share
 
-create function tusk_cache.live(expires_at timestamptz, moment timestamptz default clock_timestamp())
+create function tusk_cache.live(
+  expires_at timestamptz, moment timestamptz default clock_timestamp())
 returns boolean
 language sql
 volatile
@@ -187,7 +199,8 @@ begin
   return clock_timestamp() + ttl;
 end
 $$;
-comment on function tusk_cache.deadline(interval) is 'When this time is over; null for null (never).';
+comment on function tusk_cache.deadline(interval) is
+  'When this time is over; null for null (never).';
 
 create function tusk_cache.as_integer(value jsonb)
 returns bigint
@@ -203,7 +216,8 @@ begin
   return value::text::bigint;
 end
 $$;
-comment on function tusk_cache.as_integer(jsonb) is 'A JSON integer as a number, or SQLSTATE 22023.';
+comment on function tusk_cache.as_integer(jsonb) is
+  'A JSON integer as a number, or SQLSTATE 22023.';
 
 create function tusk_cache.as_json(content bytea)
 returns jsonb
@@ -255,12 +269,13 @@ as $$
         '[' || replace(regexp_replace(substr(part, 2), '\\([[:alnum:]])', '\1', 'g'), '[', '\[')
       else regexp_replace(plain, '([^[:alnum:]_])', '\\\1')
     end, '' order by n), '') || ')$'
-  from regexp_matches(match, '\\.|\[\^?(?:\\.|[^]\\])+\]|.', 'g') with ordinality as parts (found, n),
+  from regexp_matches(match, '\\.|\[\^?(?:\\.|[^]\\])+\]|.', 'g')
+      with ordinality as parts (found, n),
     lateral (select found[1] as part) p,
     lateral (select case when part ~ '^\\.' then substr(part, 2) else part end as plain) l
 $$;
 comment on function tusk_cache.glob_regex(text) is
-  'A pattern of Redis (* ? [ab] [^a] [a-z] and \ before a plain character) as a regular expression.';
+  'A pattern of Redis (* ? [ab] [^a] [a-z], \ before a plain character) as a regular expression.';
 
 -- The cache
 
@@ -332,8 +347,8 @@ begin
 end
 $$;
 comment on function tusk_cache.set(text, jsonb, interval, boolean, boolean, boolean) is
-  'Sets a value and its end (ttl null: none). nx: only a new key; xx: only a present one; keepttl: a '
-  'present key keeps its end. False where nx or xx forbade it.';
+  'Sets a value and its end (ttl null: none). nx: only a new key; xx: only a present one; '
+  'keepttl: a present key keeps its end. False where nx or xx forbade it.';
 
 create function tusk_cache.get_bytes(key text)
 returns bytea
@@ -388,19 +403,20 @@ begin
   if value is null then
     raise exception 'the value is null' using errcode = '22023';
   end if;
-  -- A new key holds nothing yet; it is made first, so that two who append to it wait for each other.
+  -- A new key is made first, empty, so that two who append to it wait for each other.
   perform tusk_cache.put(key, '""', '', ttl, true, false, false);
   select * into strict present from tusk_cache.cache c where c.key = append.key for update;
   content := coalesce(present.raw, convert_to(present.value::text, 'UTF8')) || value;
   parsed := tusk_cache.as_json(content);
   update tusk_cache.cache c
-  set value = parsed, raw = tusk_cache.raw_if_needed(content, parsed), created_at = clock_timestamp()
+  set value = parsed, raw = tusk_cache.raw_if_needed(content, parsed),
+    created_at = clock_timestamp()
   where c.key = append.key;
   return octet_length(content);
 end
 $$;
 comment on function tusk_cache.append(text, bytea, interval) is
-  'Adds bytes at the end and returns the new length. A present key keeps its end, a new one gets ttl.';
+  'Adds bytes and returns the new length. A present key keeps its end, a new one gets ttl.';
 
 create function tusk_cache.del(variadic keys text[])
 returns bigint
@@ -429,7 +445,8 @@ as $$
   )
   select value from gone where tusk_cache.live(expires_at)
 $$;
-comment on function tusk_cache.getdel(text) is 'The value, which is removed; of two callers one gets it.';
+comment on function tusk_cache.getdel(text) is
+  'The value, which is removed; of two callers one gets it.';
 
 create function tusk_cache.exists(variadic keys text[])
 returns bigint
@@ -508,7 +525,10 @@ begin
   values (tusk_cache.valid_key(incr.key), to_jsonb(by), moment, deadline)
   on conflict (key) do update
   set value = to_jsonb(
-      by + case when tusk_cache.live(c.expires_at, moment) then tusk_cache.as_integer(c.value) else 0 end),
+      by + case
+        when tusk_cache.live(c.expires_at, moment) then tusk_cache.as_integer(c.value)
+        else 0
+      end),
     raw = null,
     expires_at = case
       when tusk_cache.live(c.expires_at, moment) then c.expires_at else excluded.expires_at
@@ -519,8 +539,8 @@ begin
 end
 $$;
 comment on function tusk_cache.incr(text, bigint, interval) is
-  'Adds to a JSON integer and returns it. A present key keeps its end; a new one begins at 0 with ttl, '
-  'or without an end.';
+  'Adds to a JSON integer and returns it. A present key keeps its end; a new one begins at 0 with '
+  'ttl, or without an end.';
 
 create function tusk_cache.expire_allowed(cond text, present timestamptz, wanted timestamptz)
 returns boolean
@@ -570,8 +590,8 @@ begin
 end
 $$;
 comment on function tusk_cache.expire_at(text, timestamptz, text) is
-  'Gives a present key an end; one that has passed removes it. cond: NX only where it has none, XX only '
-  'where it has one, GT only later, LT only earlier. False where nothing was done.';
+  'Gives a present key an end; one that has passed removes it. cond: NX only where it has none, '
+  'XX only where it has one, GT only later, LT only earlier. False where nothing was done.';
 
 create function tusk_cache.expire(key text, ttl interval, cond text default null)
 returns boolean
@@ -622,7 +642,8 @@ as $$
     from tusk_cache.cache c
     where c.key = pttl.key and tusk_cache.live(c.expires_at)), -2)::bigint
 $$;
-comment on function tusk_cache.pttl(text) is 'Milliseconds left; -1: it has no end; -2: there is no such key.';
+comment on function tusk_cache.pttl(text) is
+  'Milliseconds left; -1: it has no end; -2: there is no such key.';
 
 create function tusk_cache.ttl(key text)
 returns bigint
@@ -630,8 +651,12 @@ language sql
 volatile
 parallel safe
 set search_path = ''
-as $$ select case when left_ms < 0 then left_ms else (left_ms + 500) / 1000 end from tusk_cache.pttl(key) left_ms $$;
-comment on function tusk_cache.ttl(text) is 'Seconds left, rounded; -1: it has no end; -2: there is no such key.';
+as $$
+  select case when left_ms < 0 then left_ms else (left_ms + 500) / 1000 end
+  from tusk_cache.pttl(key) left_ms
+$$;
+comment on function tusk_cache.ttl(text) is
+  'Seconds left, rounded; -1: it has no end; -2: there is no such key.';
 
 create function tusk_cache.rename(key text, new_key text, nx boolean default false)
 returns boolean
@@ -664,10 +689,11 @@ begin
 end
 $$;
 comment on function tusk_cache.rename(text, text, boolean) is
-  'Moves a value with its end, over what the new name had (nx: only if it had nothing). False where '
-  'there was nothing to move or nx forbade it.';
+  'Moves a value with its end, over what the new name had (nx: only if it had nothing). False '
+  'where there was nothing to move or nx forbade it.';
 
-create function tusk_cache.scan(after text default null, match text default null, count integer default 100)
+create function tusk_cache.scan(
+  after text default null, match text default null, count integer default 100)
 returns setof text
 language plpgsql
 volatile
@@ -690,8 +716,8 @@ begin
 end
 $$;
 comment on function tusk_cache.scan(text, text, integer) is
-  'Keys in the order of their bytes, from after on; the last one is the next after. Fewer than count: '
-  'that was the end. What is there all the time is seen once.';
+  'Keys in the order of their bytes, from after on; the last one is the next after. Fewer than '
+  'count: that was the end. What is there all the time is seen once.';
 
 create function tusk_cache.flush(match text default null)
 returns bigint
@@ -710,11 +736,12 @@ as $$
   )
   select count(*) from gone where tusk_cache.live(expires_at)
 $$;
-comment on function tusk_cache.flush(text) is 'Removes all keys, or those that match; returns how many there were.';
+comment on function tusk_cache.flush(text) is
+  'Removes all keys, or those that match; returns how many there were.';
 
 -- Changes of the cache are told on the channel tusk_cache: a JSON array of keys, or * for anything.
--- One message a statement, and a second one where it both inserts and updates. Expiry is not told, nor
--- that a crash emptied the cache: who connects again knows nothing.
+-- One message a statement, and a second one where it both inserts and updates. Expiry is not told,
+-- nor that a crash emptied the cache: who connects again knows nothing.
 
 create function tusk_cache.feed_payload(keys text[])
 returns text
@@ -768,7 +795,8 @@ begin
   return null;
 end
 $$;
-comment on function tusk_cache.cache_inserted() is 'Refuses what is too large and tells what is new.';
+comment on function tusk_cache.cache_inserted() is
+  'Refuses what is too large and tells what is new.';
 
 create function tusk_cache.cache_updated()
 returns trigger
@@ -790,7 +818,8 @@ begin
   return null;
 end
 $$;
-comment on function tusk_cache.cache_updated() is 'Refuses what is too large and tells what changed.';
+comment on function tusk_cache.cache_updated() is
+  'Refuses what is too large and tells what changed.';
 
 create function tusk_cache.cache_deleted()
 returns trigger
@@ -851,8 +880,10 @@ set search_path = ''
 as $$
 declare
   -- Three random UUIDs hold 366 random bits; the hash keeps 256.
-  sid constant text := encode(sha256(
-    uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 'hex');
+  sid constant text := encode(
+    sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())
+      || uuid_send(gen_random_uuid())),
+    'hex');
 begin
   if ttl is null or data is null then
     raise exception 'a session has data and an end' using errcode = '22023';
@@ -890,7 +921,8 @@ as $$
   from tusk_cache.sessions s
   where s.sid_hash = tusk_cache.sid_hash(sid) and tusk_cache.live(s.expires_at)
 $$;
-comment on function tusk_cache.session_user_id(text) is 'Whose session it is; null where it is over.';
+comment on function tusk_cache.session_user_id(text) is
+  'Whose session it is; null where it is over.';
 
 create function tusk_cache.session_set(sid text, data jsonb)
 returns boolean
@@ -966,7 +998,8 @@ as $$
   )
   select count(*) from gone where tusk_cache.live(expires_at)
 $$;
-comment on function tusk_cache.session_destroy_user(text) is 'Ends all sessions of a user; returns how many.';
+comment on function tusk_cache.session_destroy_user(text) is
+  'Ends all sessions of a user; returns how many.';
 
 -- Rate limits
 
@@ -978,7 +1011,8 @@ strict
 parallel safe
 set search_path = ''
 as $$ select round((extract(epoch from duration) * 1000000)::numeric)::bigint $$;
-comment on function tusk_cache.microseconds(interval) is 'A duration as a number; a month has 30 days.';
+comment on function tusk_cache.microseconds(interval) is
+  'A duration as a number; a month has 30 days.';
 
 create function tusk_cache.from_microseconds(amount numeric)
 returns interval
@@ -1090,9 +1124,9 @@ begin
 end
 $$;
 comment on function tusk_cache.throttle(text, text, integer, integer, interval, integer) is
-  'GCRA: count_per_period evenly, and max_burst more at once. retry_after is -1 s where allowed, or '
-  'where quantity never is. quantity 0 looks. Call it as select * from throttle(…): (throttle(…)).* '
-  'would count once a column.';
+  'GCRA: count_per_period evenly, and max_burst more at once. retry_after is -1 s where allowed, '
+  'or where quantity never is. quantity 0 looks. Call it as select * from throttle(…): '
+  '(throttle(…)).* would count once a column.';
 
 create function tusk_cache.rate_hit(
   bucket text,
@@ -1131,7 +1165,8 @@ begin
   -- Windows are counted from 1970, so all callers see the same ones.
   moment_us := round((extract(epoch from clock_timestamp()) * 1000000)::numeric);
   elapsed := moment_us % span;
-  opened := timestamptz '1970-01-01 00:00:00+00' + tusk_cache.from_microseconds(moment_us - elapsed);
+  opened := timestamptz '1970-01-01 00:00:00+00'
+    + tusk_cache.from_microseconds(moment_us - elapsed);
   if state.algorithm = rate_hit.algorithm and state.period = rate_hit.period then
     if state.window_start = opened then
       current_hits := state.hits;
@@ -1173,9 +1208,9 @@ begin
 end
 $$;
 comment on function tusk_cache.rate_hit(text, text, integer, interval, integer, text) is
-  'At most max_hits a period. fixed: windows that begin empty; sliding: the window before counts in '
-  'part. What is refused does not count. hits 0 looks. retry_after is -1 s where allowed, or where '
-  'hits never are.';
+  'At most max_hits a period. fixed: windows that begin empty; sliding: the window before counts '
+  'in part. What is refused does not count. hits 0 looks. retry_after is -1 s where allowed, or '
+  'where hits never are.';
 
 create function tusk_cache.rate_peek(
   bucket text, key text, out used integer, out remaining integer, out reset_after interval)
@@ -1215,8 +1250,8 @@ begin
 end
 $$;
 comment on function tusk_cache.rate_peek(text, text) is
-  'What is used of a limit, by the parameters of the last hit, or of the bucket of that name; remaining '
-  'is null where neither is known.';
+  'What is used of a limit, by the parameters of the last hit, or of the bucket of that name; '
+  'remaining is null where neither is known.';
 
 create function tusk_cache.rate_take(
   bucket text,
@@ -1258,11 +1293,13 @@ volatile
 set search_path = ''
 as $$
 begin
-  delete from tusk_cache.rate_limits r where r.bucket = rate_reset.bucket and r.key = rate_reset.key;
+  delete from tusk_cache.rate_limits r
+  where r.bucket = rate_reset.bucket and r.key = rate_reset.key;
   return found;
 end
 $$;
-comment on function tusk_cache.rate_reset(text, text) is 'Forgets what was used; false where nothing was.';
+comment on function tusk_cache.rate_reset(text, text) is
+  'Forgets what was used; false where nothing was.';
 
 -- Feature flags
 
@@ -1275,8 +1312,8 @@ parallel safe
 set search_path = ''
 as $$
   -- Never change this: who is in at 20 % must be in tomorrow. Four bytes of the hash, of 100,000.
-  select ((get_byte(hash, 0) * 16777216::bigint + get_byte(hash, 1) * 65536 + get_byte(hash, 2) * 256
-    + get_byte(hash, 3)) % 100000)::integer
+  select ((get_byte(hash, 0) * 16777216::bigint + get_byte(hash, 1) * 65536
+    + get_byte(hash, 2) * 256 + get_byte(hash, 3)) % 100000)::integer
   from sha256(convert_to(flag, 'UTF8') || '\x00' || convert_to(actor, 'UTF8')) hash
 $$;
 comment on function tusk_cache.flag_place(text, text) is
@@ -1299,8 +1336,8 @@ as $$
     where f.name = flag), "default")
 $$;
 comment on function tusk_cache.flag_enabled(text, text, boolean) is
-  'Whether a flag is on for an actor; without an actor, whether it is on for all. A raised percentage '
-  'keeps who was in. An unknown flag is as default says.';
+  'Whether a flag is on for an actor; without an actor, whether it is on for all. A raised '
+  'percentage keeps who was in. An unknown flag is as default says.';
 
 create function tusk_cache.flag_set(
   name text,
@@ -1435,8 +1472,8 @@ begin
 end
 $$;
 comment on function tusk_cache.sweep(integer) is
-  'Removes what has expired, of each table up to batch rows, and evicts beyond max_bytes. Returns how '
-  'many rows went: call it again while that is at least batch. Sweeps at once do not wait for each other.';
+  'Removes what has expired, of each table up to batch rows, and evicts beyond max_bytes. Returns '
+  'how many rows went: call it again while that is at least batch. Two at once share the work.';
 
 create function tusk_cache.stats(
   out keys bigint, out bytes bigint, out expired bigint, out evicted bigint, out max_bytes bigint)
@@ -1457,8 +1494,9 @@ $$;
 comment on function tusk_cache.stats() is
   'Live keys and their bytes; what sweeps removed since the last crash of the server.';
 
--- Who may do what. The functions run with the rights of their caller, so what counts are those of the
--- tables. Roles belong to the whole server: without the right to make them, the owner works alone.
+-- Who may do what. The functions run with the rights of their caller, so what counts are those of
+-- the tables. Roles belong to the whole server: without the right to make them, the owner works
+-- alone.
 
 revoke all on all functions in schema tusk_cache from public;
 revoke all on all tables in schema tusk_cache from public;
@@ -1504,12 +1542,14 @@ begin
       ('tusk_writer', 'usage on schema tusk_cache'),
       ('tusk_writer', 'select, insert, update, delete on tusk_cache.cache, tusk_cache.sessions,
         tusk_cache.rate_limits, tusk_cache.counters'),
-      ('tusk_writer', 'select on tusk_cache.settings, tusk_cache.rate_buckets, tusk_cache.feature_flags'),
+      ('tusk_writer', 'select on tusk_cache.settings, tusk_cache.rate_buckets,
+        tusk_cache.feature_flags'),
       ('tusk_writer', 'execute on all functions in schema tusk_cache'),
       ('tusk_monitor', 'usage on schema tusk_cache'),
       ('tusk_monitor', 'select (bytes, created_at, expires_at) on tusk_cache.cache'),
       ('tusk_monitor', 'select on tusk_cache.settings, tusk_cache.counters'),
-      ('tusk_monitor', 'execute on function tusk_cache.stats(), tusk_cache.live(timestamptz, timestamptz)'),
+      ('tusk_monitor', 'execute on function tusk_cache.stats(),
+        tusk_cache.live(timestamptz, timestamptz)'),
       ('tusk_admin', 'usage on schema tusk_cache'),
       ('tusk_admin', 'select, insert, update, delete, truncate on all tables in schema tusk_cache'),
       ('tusk_admin', 'execute on all functions in schema tusk_cache')

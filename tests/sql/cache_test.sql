@@ -372,7 +372,7 @@ values (sha256('1'), now() - interval '1 s'), (sha256('2'), now() + interval '1 
 insert into tusk_cache.rate_limits (bucket, key, expires_at)
 values ('b', '1', now() - interval '1 s'), ('b', '2', now() + interval '1 day');
 select is(tusk_cache.sweep(), 2::bigint, 'sessions and limits are swept too');
-select is((select count(*) from tusk_cache.sessions) + (select count(*) from tusk_cache.rate_limits), 2::numeric::bigint,
+select is((select count(*) from tusk_cache.sessions) + (select count(*) from tusk_cache.rate_limits), 2::bigint,
   'those that go on stay');
 delete from tusk_cache.rate_limits;
 
@@ -496,11 +496,11 @@ select is((select t.remaining from tusk_cache.throttle('b', 'k', 2, 1, '1 day') 
 select is((select h.allowed || ' ' || h.remaining from tusk_cache.rate_hit('b', 'k', 2, '1 day') h), 'true 1',
   'so does another algorithm');
 
--- Windows: hits in this one and the one before. A thousand years keep the test in one window.
+-- Windows: hits in this one and the one before. This one is long: from 1970 to 7445.
 
 create function pg_temp.hit(algorithm text, this int, before int, max_hits int, hits int) returns text language plpgsql as $$
 declare
-  span constant interval := interval '365000 days';
+  span constant interval := interval '2000000 days';
   h record;
 begin
   delete from tusk_cache.rate_limits;
@@ -511,7 +511,7 @@ begin
     (select r.hits from tusk_cache.rate_limits r));
 end
 $$;
--- Of the window before, 94 to 95 % still count in this century.
+-- Of 10 hits in the window before, between 9 and 10 still count, up to the year 2500.
 select is(pg_temp.hit(algorithm, this, before, max_hits, hits), expected,
   format('%s: %s hits, %s before, %s more of %s', algorithm, this, before, hits, max_hits))
 from (values
@@ -524,30 +524,37 @@ from (values
   ('fixed', 4, 0, 10, 0, 'true 6 never 4'),
   ('sliding', 0, 0, 10, 1, 'true 9 never 1'),
   ('sliding', 10, 0, 10, 1, 'false 0 later 10'),
-  ('sliding', 0, 100, 100, 1, 'true 4 never 1'),
-  ('sliding', 5, 100, 100, 5, 'false 0 later 5'),
-  ('sliding', 0, 100, 100, 101, 'false 5 never 0')
+  ('sliding', 0, 10, 20, 1, 'true 9 never 1'),
+  ('sliding', 0, 10, 11, 1, 'true 0 never 1'),
+  ('sliding', 1, 10, 12, 1, 'true 0 never 2'),
+  ('sliding', 1, 10, 11, 1, 'false 0 later 1'),
+  ('sliding', 8, 10, 9, 2, 'false 0 later 8'),
+  ('sliding', 0, 10, 10, 11, 'false 0 never 0')
 ) as v (algorithm, this, before, max_hits, hits, expected);
 
--- The windows follow each other: 20,000 days each, the present one is the second.
-create function pg_temp.next_window(algorithm text, started timestamptz) returns text language plpgsql as $$
+-- The windows follow each other, 20,000 days each; 10 hits were so many windows ago.
+create function pg_temp.after_windows(algorithm text, ago int) returns text language plpgsql as $$
 declare
+  days constant int := extract(epoch from clock_timestamp()) / 86400;
   h record;
 begin
   delete from tusk_cache.rate_limits;
   insert into tusk_cache.rate_limits (bucket, key, algorithm, max_hits, period, window_start, hits)
-  values ('b', 'k', algorithm, 1000, interval '20000 days', started, 1000);
-  select * into h from tusk_cache.rate_hit('b', 'k', 1000, interval '20000 days', 1, algorithm);
+  values ('b', 'k', algorithm, 11, interval '20000 days',
+    timestamptz '1970-01-01 00:00+00' + (days / 20000 - ago) * interval '20000 days', 10);
+  select * into h from tusk_cache.rate_hit('b', 'k', 11, interval '20000 days', 1, algorithm);
   return concat_ws(' ', h.allowed::text, (select r.hits || ' ' || r.previous from tusk_cache.rate_limits r));
 end
 $$;
-select is(pg_temp.next_window('fixed', '1970-01-01 00:00+00'), 'true 1 0', 'a fixed window begins empty');
-select is(pg_temp.next_window('sliding', '1970-01-01 00:00+00'), 'true 1 1000', 'a sliding one knows the one before');
-select is(pg_temp.next_window('sliding', '1970-01-01 00:00+00'::timestamptz - interval '20000 days'), 'true 1 0',
-  'but not the one before that');
+select is(pg_temp.after_windows(algorithm, ago), expected, format('%s: hits of %s windows ago', algorithm, ago))
+from (values
+  -- allowed, hits, hits of the window before
+  ('fixed', 0, 'true 11 0'), ('fixed', 1, 'true 1 0'),
+  ('sliding', 0, 'true 11 0'), ('sliding', 1, 'true 1 10'), ('sliding', 2, 'true 1 0')
+) as v (algorithm, ago, expected);
 
 select is((select concat_ws(' ', p.used, p.remaining) from tusk_cache.rate_peek('b', 'unknown') p), '0', 'rate_peek of nothing');
-insert into tusk_cache.rate_buckets values ('named', 'gcra', 15, 30, '1 h'), ('window', 'fixed', 0, 3, '365000 days');
+insert into tusk_cache.rate_buckets values ('named', 'gcra', 15, 30, '1 h'), ('window', 'fixed', 0, 3, '2000000 days');
 select is((select p.used || ' ' || p.remaining from tusk_cache.rate_peek('named', 'k') p), '0 16', 'rate_peek of a named one');
 select is((select t::text from tusk_cache.rate_take('named', 'k') t), '(t,16,15,-00:00:01,00:02:00)', 'rate_take by GCRA');
 select is((select concat_ws(' ', t.allowed::text, t."limit", t.remaining) from tusk_cache.rate_take('window', 'k', 2) t), 'true 3 1',

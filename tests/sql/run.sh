@@ -68,7 +68,7 @@ quietly -c "create table let_through (by text)"
 at_once 50 "throttle at once" <<<"insert into let_through
   select 'gcra' from tusk_cache.throttle('b', 'k', 99, 1, '1 day') where allowed;"
 at_once 50 "rate_hit at once" <<<"insert into let_through
-  select 'fixed' from tusk_cache.rate_hit('b', 'l', 100, '365000 days') where allowed;"
+  select 'fixed' from tusk_cache.rate_hit('b', 'l', 100, '2000000 days') where allowed;"
 expect "100 of 400 let through by each limit" "fixed 100,gcra 100" "$(quietly -c "
   select string_agg(by || ' ' || n, ',' order by by) from (select by, count(*) n from let_through group by by) x")"
 quietly -c "select tusk_cache.set('prize', '1')" >/dev/null
