@@ -22,7 +22,7 @@ comment on column tusk_cache.settings.max_bytes is
   'What all live values may take; the sweep evicts the oldest beyond it.';
 comment on column tusk_cache.settings.tell_changes is
   'Whether changes are told on the channel tusk_cache. NOTIFY lets commits through one at a time: '
-  'with many writers at once, and no listener, off lets through two to three times as many.';
+  'with many writers at once, and no listener, off lets through about twice as many.';
 
 create unlogged table tusk_cache.cache (
   key text collate "C" primary key,
