@@ -16,8 +16,14 @@
 namespace tusk::store {
 namespace {
 
-constexpr SqlFile kFiles[] = {
+constexpr SqlFile kTreeFiles[] = {
 #include <tuskfs/migrations.inc>
+};
+constexpr SqlFile kCacheFiles[] = {
+#include <tuskfs/cache.inc>
+};
+constexpr SqlFile kStatsFiles[] = {
+#include <tuskfs/stats_schema.inc>
 };
 
 struct Migration {
@@ -26,36 +32,48 @@ struct Migration {
   std::string up, down;
   std::string checksum;  // of the way up
 };
+using Migrations = std::map<int, Migration>;
 
 // Files are named NNNN_name.up.sql and NNNN_name.down.sql.
-const std::map<int, Migration>& known_migrations() {
-  static const std::map<int, Migration> known = [] {
-    std::map<int, Migration> out;
-    for (const SqlFile& file : kFiles) {
-      const int number = std::stoi(std::string(file.name.substr(0, 4)));
-      Migration& migration = out[number];
-      migration.number = number;
-      migration.name = file.name.substr(5, file.name.find('.') - 5);
-      if (file.name.ends_with(".up.sql")) {
-        migration.up = file.text;
-        migration.checksum = sha256_of(file.text);
-      } else {
-        migration.down = file.text;
-      }
+Migrations migrations_in(std::span<const SqlFile> files) {
+  Migrations out;
+  for (const SqlFile& file : files) {
+    const int number = std::stoi(std::string(file.name.substr(0, 4)));
+    Migration& migration = out[number];
+    migration.number = number;
+    migration.name = file.name.substr(5, file.name.find('.') - 5);
+    if (file.name.ends_with(".up.sql")) {
+      migration.up = file.text;
+      migration.checksum = sha256_of(file.text);
+    } else {
+      migration.down = file.text;
     }
-    return out;
-  }();
-  return known;
+  }
+  return out;
 }
 
-int newest() { return known_migrations().rbegin()->first; }
+struct Known {
+  std::string schema;
+  Migrations migrations;
+  int newest() const { return migrations.rbegin()->first; }
+};
+
+const Known& known(Schema schema) {
+  static const std::map<Schema, Known> all = {
+      {Schema::tree, {"tusk", migrations_in(kTreeFiles)}},
+      {Schema::cache, {"tusk_cache", migrations_in(kCacheFiles)}},
+      {Schema::stats, {"tusk_stats", migrations_in(kStatsFiles)}},
+  };
+  return all.at(schema);
+}
 
 class Migrator {
  public:
-  static Result<std::unique_ptr<Migrator>> connect(const std::string& conninfo) {
-    std::unique_ptr<Migrator> migrator(new Migrator);
+  static Result<std::unique_ptr<Migrator>> connect(const std::string& conninfo, Schema schema) {
+    std::unique_ptr<Migrator> migrator(new Migrator(store::known(schema)));
     migrator->context_.conninfo = conninfo;
     TRY_ASSIGN(migrator->connection_, open_first_session(migrator->context_));
+    TRY(migrator->run("migrate_in", migrator->schema()));
     return migrator;
   }
 
@@ -65,7 +83,7 @@ class Migrator {
   Result<void> step_down(const Migration& migration);
 
  private:
-  Migrator() = default;
+  explicit Migrator(const Known& known) : known_(known) {}
 
   Result<PgResult> run(std::string_view name, const Params& params = {}) {
     auto result = connection_->run(name, params);
@@ -75,18 +93,21 @@ class Migrator {
   Result<void> begin_step();
   Result<void> run_script(const Migration& migration, const std::string& sql);
 
+  Params schema() const { return Params().add(std::string_view(known_.schema)); }
+
+  const Known& known_;
   ConnectionContext context_;
   std::unique_ptr<Connection> connection_;
 };
 
 Result<SchemaStatus> Migrator::status() {
   SchemaStatus status;
-  status.newest = newest();
+  status.newest = known_.newest();
   std::map<int, MigrationState> states;
-  for (const auto& [number, migration] : known_migrations()) {
+  for (const auto& [number, migration] : known_.migrations) {
     states[number] = {number, migration.name, false, true, {}};
   }
-  TRY_ASSIGN(const PgResult exists, run("schema_exists"));
+  TRY_ASSIGN(const PgResult exists, run("schema_exists", schema()));
   status.empty = !exists.row(0).boolean(0);
   if (exists.row(0).boolean(1)) {
     TRY_ASSIGN(const PgResult applied, run("migrations_applied"));
@@ -94,9 +115,9 @@ Result<SchemaStatus> Migrator::status() {
       const Row row = applied.row(i);
       const int number = static_cast<int>(row.integer(0));
       MigrationState& state = states[number];
-      const auto known = known_migrations().find(number);
+      const auto found = known_.migrations.find(number);
       state = {number, std::string(row.text(1)), true,
-               known == known_migrations().end() || row.text(2) == known->second.checksum,
+               found == known_.migrations.end() || row.text(2) == found->second.checksum,
                std::string(row.text(3))};
       status.version = std::max(status.version, number);
     }
@@ -122,7 +143,7 @@ Result<void> check(const SchemaStatus& status) {
     }
     if (!state.applied && state.number < status.version) {
       return fail(EINVAL, fmt::format("migration {:04} {} was left out", state.number, state.name),
-                  "see tusk.schema_migrations");
+                  "see its table schema_migrations");
     }
   }
   return {};
@@ -131,10 +152,10 @@ Result<void> check(const SchemaStatus& status) {
 Result<void> Migrator::create_schema() {
   TRY(run("begin"));
   TRY(run("migration_limits"));
-  TRY_ASSIGN(const PgResult exists, run("schema_exists"));
+  TRY_ASSIGN(const PgResult exists, run("schema_exists", schema()));
   if (!exists.row(0).boolean(0)) {
-    TRY(run("create_schema"));
-    TRY(run("comment_on_schema"));
+    TRY(run("create_schema_" + known_.schema));
+    TRY(run("comment_on_schema_" + known_.schema));
   }
   if (!exists.row(0).boolean(1)) {
     TRY(run("create_schema_migrations"));
@@ -189,31 +210,32 @@ Result<void> Migrator::step_down(const Migration& migration) {
   return {};
 }
 
-Result<void> check_target(int to) {
-  if (to <= newest()) return {};
+Result<void> check_target(const Known& known, int to) {
+  if (to <= known.newest()) return {};
   return fail(EINVAL, fmt::format("there is no migration {}", to),
-              fmt::format("the newest is {}", newest()));
+              fmt::format("the newest is {}", known.newest()));
 }
 
 }  // namespace
 
-Result<SchemaStatus> schema_status(const std::string& conninfo) {
-  TRY_ASSIGN(const auto migrator, Migrator::connect(conninfo));
+Result<SchemaStatus> schema_status(const std::string& conninfo, Schema schema) {
+  TRY_ASSIGN(const auto migrator, Migrator::connect(conninfo, schema));
   TRY_ASSIGN(SchemaStatus status, migrator->status());
   TRY(check(status));
   return status;
 }
 
-Result<std::vector<int>> migrate_up(const std::string& conninfo, int to) {
-  const int target = to < 0 ? newest() : to;
-  TRY(check_target(target));
-  TRY_ASSIGN(const auto migrator, Migrator::connect(conninfo));
+Result<std::vector<int>> migrate_up(const std::string& conninfo, int to, Schema schema) {
+  const Known& all = known(schema);
+  const int target = to < 0 ? all.newest() : to;
+  TRY(check_target(all, target));
+  TRY_ASSIGN(const auto migrator, Migrator::connect(conninfo, schema));
   TRY_ASSIGN(const SchemaStatus before, migrator->status());
   TRY(check(before));
   std::vector<int> done;
   if (before.version >= target) return done;
   TRY(migrator->create_schema());
-  for (const auto& [number, migration] : known_migrations()) {
+  for (const auto& [number, migration] : all.migrations) {
     if (number <= before.version || number > target) continue;
     TRY(migrator->step_up(migration));
     done.push_back(number);
@@ -221,15 +243,15 @@ Result<std::vector<int>> migrate_up(const std::string& conninfo, int to) {
   return done;
 }
 
-Result<std::vector<int>> migrate_down(const std::string& conninfo, int to) {
-  TRY_ASSIGN(const auto migrator, Migrator::connect(conninfo));
+Result<std::vector<int>> migrate_down(const std::string& conninfo, int to, Schema schema) {
+  const Known& all = known(schema);
+  TRY_ASSIGN(const auto migrator, Migrator::connect(conninfo, schema));
   TRY_ASSIGN(const SchemaStatus before, migrator->status());
   TRY(check(before));
   const int target = to < 0 ? std::max(before.version - 1, 0) : to;
-  TRY(check_target(target));
+  TRY(check_target(all, target));
   std::vector<int> done;
-  const auto& known = known_migrations();
-  for (auto step = known.rbegin(); step != known.rend(); ++step) {
+  for (auto step = all.migrations.rbegin(); step != all.migrations.rend(); ++step) {
     const auto& [number, migration] = *step;
     if (number > before.version || number <= target) continue;
     TRY(migrator->step_down(migration));

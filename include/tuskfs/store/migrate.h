@@ -1,4 +1,4 @@
-// Numbered migrations of the schema.
+// Numbered migrations of the schemas.
 #pragma once
 
 #include <string>
@@ -7,6 +7,13 @@
 #include "tuskfs/base/result.h"
 
 namespace tusk::store {
+
+// Each has migrations of its own, and needs none of the others.
+enum class Schema {
+  tree,   // tusk: files and folders
+  cache,  // tusk_cache: cache, sessions, rate limits, flags
+  stats,  // tusk_stats: views of the statistics, thresholds, alerts, reports
+};
 
 struct MigrationState {
   int number = 0;
@@ -17,7 +24,7 @@ struct MigrationState {
 };
 
 struct SchemaStatus {
-  bool empty = false;  // no tusk schema at all
+  bool empty = false;  // no such schema at all
   int version = 0;     // newest applied; 0: none
   int newest = 0;      // newest this binary knows
   std::vector<MigrationState> migrations;
@@ -25,11 +32,13 @@ struct SchemaStatus {
 
 // All refuse a server under 13, a database that is not UTF-8, drift (a recorded checksum that
 // differs) and a schema newer than this binary, each with one clear line.
-Result<SchemaStatus> schema_status(const std::string& conninfo);
+Result<SchemaStatus> schema_status(const std::string& conninfo, Schema schema = Schema::tree);
 // Each step in one transaction under an advisory lock with a lock_timeout. `to` < 0: the newest.
 // Return the numbers that were run.
-Result<std::vector<int>> migrate_up(const std::string& conninfo, int to = -1);
+Result<std::vector<int>> migrate_up(const std::string& conninfo, int to = -1,
+                                    Schema schema = Schema::tree);
 // `to`: the version to be left with (default: one step down).
-Result<std::vector<int>> migrate_down(const std::string& conninfo, int to = -1);
+Result<std::vector<int>> migrate_down(const std::string& conninfo, int to = -1,
+                                      Schema schema = Schema::tree);
 
 }  // namespace tusk::store

@@ -1,0 +1,2 @@
+-- The thresholds are the defaults again.
+drop table tusk_stats.thresholds;
