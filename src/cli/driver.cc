@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <memory>
 
 #include "cli/database.h"
+#include "cli/past.h"
 #include "cli/report.h"
 #include "cli/serving.h"
 #include "cli/status_text.h"
@@ -16,6 +18,7 @@
 #include "tuskfs/core/filesystem.h"
 #include "tuskfs/fuse/session.h"
 #include "tuskfs/store/postgres.h"
+#include "tuskfs/virtual/sidecar.h"
 #include "tuskfs/virtual/tree.h"
 
 namespace tusk::cli {
@@ -32,6 +35,7 @@ struct Mounted final : Served {
   std::unique_ptr<Reactor> reactor;
   std::unique_ptr<store::PostgresStore> store;
   std::unique_ptr<core::Filesystem> filesystem;
+  std::unique_ptr<vfs::Vfs> sidecar;
   std::unique_ptr<vfs::Vfs> shown;  // the filesystem with .tusk
   std::unique_ptr<fuse::Session> fuse_session;
   std::chrono::seconds patience{};  // with a database that is away, at the end
@@ -57,7 +61,7 @@ core::Options core_options(const MountRequest& request, const Database& database
 }
 
 virt::Setup virtual_setup(const MountRequest& request, core::Filesystem& filesystem,
-                          const store::FolderRow& root) {
+                          const store::FolderRow& root, vfs::Vfs& sidecar) {
   return {
       .root = root,
       .commit = [&filesystem](vfs::Reply<void> reply) { filesystem.commit_all(std::move(reply)); },
@@ -68,7 +72,23 @@ virt::Setup virtual_setup(const MountRequest& request, core::Filesystem& filesys
         filesystem.restore(call, id, parent, name, std::move(reply));
       },
       .is_open = [&filesystem](const Uuid& id) { return filesystem.is_open(id); },
+      .sidecar = &sidecar,
+      .sidecar_names = virt::sidecar_names(),
+      .sidecar_in_root = request.sidecar,
       .patience = request.db_timeout};
+}
+
+// What the sidecar shows in the root must not hide what is there.
+Result<void> check_root_names(const MountRequest& request, const std::string& conninfo) {
+  if (!request.sidecar) return {};
+  TRY_ASSIGN(const auto history, store::History::open(conninfo, request.tenant));
+  for (const std::string& name : virt::sidecar_names()) {
+    TRY_ASSIGN(const auto entry, history->resolve("/" + name, present()));
+    if (entry)
+      return fail(EEXIST, fmt::format("the tree has a {} of its own in its root", name),
+                  "rename it, or leave --sidecar away: .tusk has the same folders");
+  }
+  return {};
 }
 
 Result<std::unique_ptr<Served>> set_up(const MountRequest& request) {
@@ -87,9 +107,14 @@ Result<std::unique_ptr<Served>> set_up(const MountRequest& request) {
       [&filesystem = *mounted.filesystem, &store = *mounted.store, facts = facts_of(request)] {
         return status_text(facts, filesystem.status(), store.state());
       });
+  TRY(check_root_names(request, mounted.database.conninfo));
+  mounted.sidecar = virt::sidecar(*mounted.reactor, {.conninfo = mounted.database.conninfo,
+                                                     .uid = ::getuid(),
+                                                     .gid = ::getgid(),
+                                                     .alone = false});
   mounted.shown = virt::with_dot_tusk(
       *mounted.filesystem, *mounted.reactor, mounted.store->past(),
-      virtual_setup(request, *mounted.filesystem, mounted.store->attached().root));
+      virtual_setup(request, *mounted.filesystem, mounted.store->attached().root, *mounted.sidecar));
   TRY_ASSIGN(mounted.fuse_session,
              fuse::Session::mount(fuse_options(request, mounted.store->state().database),
                                   *mounted.reactor, *mounted.shown));

@@ -16,7 +16,6 @@ struct MountedSidecar final : Served {
   Database database;
   store::ServerFacts server;
   std::unique_ptr<Reactor> reactor;
-  std::unique_ptr<store::Collector> collector;
   std::unique_ptr<vfs::Vfs> shown;
   std::unique_ptr<fuse::Session> fuse_session;
 
@@ -38,10 +37,10 @@ Result<std::unique_ptr<Served>> set_up(const MountRequest& request) {
   TRY_ASSIGN(mounted.database, open_database(request.source));
   TRY_ASSIGN(mounted.server, store::ask_server(mounted.database.conninfo));
   TRY_ASSIGN(mounted.reactor, Reactor::create());
-  mounted.collector = store::Collector::start(*mounted.reactor, mounted.database.conninfo);
   mounted.shown = virt::sidecar(
-      *mounted.reactor, *mounted.collector,
-      {.uid = ::getuid(),
+      *mounted.reactor,
+      {.conninfo = mounted.database.conninfo,
+       .uid = ::getuid(),
        .gid = ::getgid(),
        .status_text = [facts = facts_of(request), name = mounted.server.database] {
          return status_of(facts, name);

@@ -100,6 +100,7 @@ class Row {
 
   bool is_null(int column) const { return PQgetisnull(result_, row_, column) != 0; }
   std::int64_t integer(int column) const;  // of two, four or eight bytes
+  bool is_boolean(int column) const { return PQftype(result_, column) == 16; }
   bool boolean(int column) const { return *PQgetvalue(result_, row_, column) != 0; }
   Uuid uuid(int column) const;
   std::string_view text(int column) const;

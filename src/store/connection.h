@@ -88,6 +88,7 @@ class Connection {
   PgExpected<PgResult> run_script(const std::string& sql);
 
   bool alive() const { return PQstatus(conn_.get()) == CONNECTION_OK && !stalled_; }
+  int backend_pid() const { return PQbackendPID(conn_.get()); }
   // "dbname at host:port", without secrets.
   std::string database() const;
 

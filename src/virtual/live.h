@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,10 +35,11 @@ struct LiveEntry {
   std::string name;
   std::unique_ptr<LiveFile> file = {};  // null: a folder
   std::vector<LiveEntry> entries = {};
+  std::optional<vfs::Attr> elsewhere = {};  // a folder of another tree
 };
 
 inline LiveEntry live_file(std::string name, std::unique_ptr<LiveFile> file) {
-  return {std::move(name), std::move(file), {}};
+  return {std::move(name), std::move(file), {}, {}};
 }
 
 }  // namespace tusk::virt

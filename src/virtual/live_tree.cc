@@ -31,7 +31,7 @@ LiveTree::LiveTree(Executor& executor, LiveEntry top, Ino first, uid_t owner, gi
 
 std::size_t LiveTree::add(LiveEntry entry, std::size_t parent) {
   const std::size_t index = nodes_.size();
-  nodes_.push_back({std::move(entry.name), parent, std::move(entry.file), {}});
+  nodes_.push_back({std::move(entry.name), parent, std::move(entry.file), {}, entry.elsewhere});
   std::ranges::sort(entry.entries, {}, &LiveEntry::name);
   for (LiveEntry& each : entry.entries) {
     const std::size_t child = add(std::move(each), index);
@@ -56,6 +56,7 @@ LiveTree::Node* LiveTree::find_file(Ino ino) {
 
 vfs::Attr LiveTree::attr_of(std::size_t index) const {
   const Node& node = nodes_[index];
+  if (node.elsewhere) return *node.elsewhere;
   vfs::Attr attr;
   attr.ino = ino_of(index);
   attr.mode = node.file ? S_IFREG | node.file->permissions() : S_IFDIR | 0555;

@@ -67,6 +67,7 @@ class LiveTree : public ReadOnly {
     std::size_t parent = 0;
     std::unique_ptr<LiveFile> file;
     std::vector<std::size_t> entries;
+    std::optional<vfs::Attr> elsewhere;
     Rendered shown = {};
     MonotonicTime shown_at{};
     bool rendering = false;

@@ -1,48 +1,80 @@
 #include "tuskfs/virtual/sidecar.h"
 
+#include "tuskfs/store/cache.h"
+#include "tuskfs/store/collector.h"
+#include "virtual/cache/cache_tree.h"
+#include "virtual/forwarding.h"
 #include "virtual/live_tree.h"
 #include "virtual/stats/files.h"
+#include "virtual/table.h"
 
 namespace tusk::virt {
 namespace {
 
 constexpr std::string_view kStatus = "user.tusk.status";
+constexpr const char* kStats = "stats";
+constexpr const char* kCache = "cache";
 
-LiveEntry folders(Statistics& statistics) {
-  LiveEntry entry;
-  entry.entries.push_back(stats_folder(statistics));
-  return entry;
+Ino cache_ino(bool alone) {
+  const std::uint64_t others = alone ? 0 : kDotTuskBit | kSidecarBit;
+  return Ino{others | kCacheBit | 1};
 }
 
-// Made before the tree, which refers to it.
-struct Kept {
-  Kept(Executor& executor, store::Collector& collector) : statistics_(executor, collector) {}
-  Statistics statistics_;
-};
-
-class Sidecar final : private Kept, public LiveTree {
+class Sidecar final : public Forwarding {
  public:
-  Sidecar(Executor& executor, store::Collector& collector, SidecarSetup setup)
-      : Kept(executor, collector),
-        LiveTree(executor, folders(statistics_), kRootIno, setup.uid, setup.gid),
-        setup_(std::move(setup)) {}
+  Sidecar(Executor& executor, SidecarSetup setup)
+      : setup_(std::move(setup)),
+        collector_(store::Collector::start(executor, setup_.conninfo)),
+        statistics_(executor, *collector_),
+        cache_(
+            executor,
+            [this, &executor](store::CacheStore::Watcher watcher) {
+              return store::CacheStore::start(executor, setup_.conninfo, std::move(watcher));
+            },
+            cache_ino(setup_.alone), setup_.uid, setup_.gid),
+        live_(executor, folders(), setup_.alone ? kRootIno : kSidecarIno, setup_.uid, setup_.gid) {
+  }
 
   void getxattr(const vfs::Call& call, Ino ino, std::string_view name,
                 vfs::Reply<ByteSpan> reply) override {
     if (ino != kRootIno || name != kStatus || !setup_.status_text)
-      return LiveTree::getxattr(call, ino, name, std::move(reply));
+      return Forwarding::getxattr(call, ino, name, std::move(reply));
     reply(bytes_of(setup_.status_text()));
+  }
+  void interrupt(std::uint64_t token) override {
+    live_.interrupt(token);
+    cache_.interrupt(token);
+  }
+  bool wants_flush() const override { return false; }
+  void set_kernel_cache(vfs::KernelCache* cache) override { cache_.set_kernel_cache(cache); }
+
+ protected:
+  vfs::Vfs& of(Ino ino) const override {
+    const bool is_cache = (static_cast<std::uint64_t>(ino) & kCacheBit) != 0;
+    return is_cache ? static_cast<vfs::Vfs&>(cache_) : live_;
   }
 
  private:
+  LiveEntry folders() {
+    LiveEntry top;
+    top.entries.push_back(stats_folder(statistics_));
+    top.entries.push_back({.name = kCache, .elsewhere = cache_.top()});
+    return top;
+  }
+
   const SidecarSetup setup_;
+  std::unique_ptr<store::Collector> collector_;
+  Statistics statistics_;
+  mutable CacheTree cache_;
+  mutable LiveTree live_;
 };
 
 }  // namespace
 
-std::unique_ptr<vfs::Vfs> sidecar(Executor& executor, store::Collector& collector,
-                                  SidecarSetup setup) {
-  return std::make_unique<Sidecar>(executor, collector, std::move(setup));
+std::vector<std::string> sidecar_names() { return {kCache, kStats}; }
+
+std::unique_ptr<vfs::Vfs> sidecar(Executor& executor, SidecarSetup setup) {
+  return std::make_unique<Sidecar>(executor, std::move(setup));
 }
 
 }  // namespace tusk::virt

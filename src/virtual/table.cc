@@ -34,8 +34,8 @@ Node* Table::find(Ino ino) {
 
 // From the key, so that it is the same again after the kernel forgot it.
 Ino Table::number_of(const std::string& key) const {
-  std::uint64_t number = std::hash<std::string>{}(key) | kDotTuskBit;
-  for (;; number = (number + 1) | kDotTuskBit) {
+  std::uint64_t number = (std::hash<std::string>{}(key) | kDotTuskBit) & ~kSidecarBit;
+  for (;; number = ((number + 1) | kDotTuskBit) & ~kSidecarBit) {
     const auto taken = nodes_.find(number);
     if (taken == nodes_.end() || taken->second->key == key) return Ino{number};
   }

@@ -13,7 +13,16 @@ namespace tusk::virt {
 inline constexpr std::uint64_t kDotTuskBit = std::uint64_t{1} << 63;
 inline constexpr Ino kDotTuskIno{kDotTuskBit | 1};
 
+// And this one too when they are the sidecar's; a third bit those of its cache.
+inline constexpr std::uint64_t kSidecarBit = std::uint64_t{1} << 62;
+inline constexpr std::uint64_t kCacheBit = std::uint64_t{1} << 61;
+inline constexpr Ino kSidecarIno{kDotTuskBit | kSidecarBit | 1};
+
 inline bool is_in_dot_tusk(Ino ino) { return (static_cast<std::uint64_t>(ino) & kDotTuskBit) != 0; }
+
+inline bool is_in_sidecar(Ino ino) {
+  return is_in_dot_tusk(ino) && (static_cast<std::uint64_t>(ino) & kSidecarBit) != 0;
+}
 
 struct Node {
   Ino ino{}, parent{};

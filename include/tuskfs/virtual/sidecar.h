@@ -1,23 +1,31 @@
-// The sidecar: monitoring of a database as virtual files.
+// The sidecar: monitoring of a database, and its cache, as virtual files.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "tuskfs/base/executor.h"
-#include "tuskfs/store/collector.h"
+#include "tuskfs/base/result.h"
 #include "tuskfs/vfs/vfs.h"
 
 namespace tusk::virt {
 
 struct SidecarSetup {
-  uid_t uid = 0;  // whose the files are
+  std::string conninfo;  // may hold a password: never logged
+  uid_t uid = 0;         // whose the files are
   gid_t gid = 0;
+  // Its root is the mount's; else it is shown in another tree (see Setup::sidecar).
+  bool alone = true;
   // Answers user.tusk.status of the root of a mount of its own.
   std::function<std::string()> status_text = {};
 };
 
-// A tree of its own. Everything given must outlive what is returned.
-std::unique_ptr<vfs::Vfs> sidecar(Executor&, store::Collector&, SidecarSetup);
+// The folders it has.
+std::vector<std::string> sidecar_names();
+
+// It connects when something is asked of it. The executor must outlive it.
+std::unique_ptr<vfs::Vfs> sidecar(Executor&, SidecarSetup);
 
 }  // namespace tusk::virt

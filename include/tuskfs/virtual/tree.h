@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "tuskfs/base/executor.h"
 #include "tuskfs/store/past.h"
@@ -27,6 +28,10 @@ struct Setup {
                      vfs::Reply<void>)>
       restore = {};
   std::function<bool(const Uuid&)> is_open = {};
+  // Its folders are shown in .tusk, or in the root; null: there are none. See sidecar.h.
+  vfs::Vfs* sidecar = nullptr;
+  std::vector<std::string> sidecar_names = {};
+  bool sidecar_in_root = false;
   std::chrono::nanoseconds patience = std::chrono::seconds(60);  // with a database that is away
 };
 

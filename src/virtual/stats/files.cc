@@ -111,7 +111,7 @@ class Folder {
     });
   }
 
-  LiveEntry finish() { return {"stats", nullptr, std::move(entries_)}; }
+  LiveEntry finish() { return {"stats", nullptr, std::move(entries_), {}}; }
 
  private:
   void add(const std::string& name, MadeFile::How how, MadeFile::Make make) {

@@ -1,0 +1,70 @@
+// The cache of a database (schema tusk_cache): keys and values with an end. Asynchronous as Store.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tuskfs/base/bytes.h"
+#include "tuskfs/base/executor.h"
+#include "tuskfs/base/result.h"
+#include "tuskfs/store/store.h"
+
+namespace tusk::store {
+
+struct CacheEntry {
+  std::string key;
+  std::uint64_t size = 0;
+  WallTime created_at{};
+  std::optional<WallTime> expires_at;
+  SharedBytes bytes;  // null: not asked for
+};
+
+// What others changed.
+struct CacheChange {
+  bool all = false;  // anything may have
+  std::vector<std::string> keys;
+};
+
+struct CacheWrite {
+  bool only_new = false;
+  bool keep_ttl = false;
+};
+
+// Errors: ENOTCONN the server cannot be reached; EACCES a right is missing; EFBIG the value is too
+// long; EINVAL; EIO. Reading a database without the schema finds nothing; writing makes it.
+class CacheStore {
+ public:
+  struct Watcher {
+    std::function<void(CacheChange)> changed;
+    // Whether changes are heard of from now on; what was known before must be asked for again.
+    std::function<void(bool)> hears;
+  };
+  // The watcher is called on the executor's thread.
+  static std::unique_ptr<CacheStore> start(Executor&, const std::string& conninfo, Watcher);
+  virtual ~CacheStore() = default;
+
+  virtual void get(const std::string& key, Callback<Result<std::optional<CacheEntry>>>) = 0;
+  virtual void find(const std::string& key, Callback<Result<std::optional<CacheEntry>>>) = 0;
+  virtual void scan(const std::string& after, int limit,
+                    Callback<Result<std::vector<CacheEntry>>>) = 0;
+  // The entry as it is then; empty: there was one, with `only_new`.
+  virtual void set(const std::string& key, SharedBytes, CacheWrite,
+                   Callback<Result<std::optional<CacheEntry>>>) = 0;
+  virtual void append(const std::string& key, SharedBytes,
+                      Callback<Result<std::optional<CacheEntry>>>) = 0;
+  // False: there is none.
+  virtual void remove(const std::string& key, Callback<Result<bool>>) = 0;
+  // False: there is one of the new name already, with `only_new`. ENOENT.
+  virtual void rename(const std::string& key, const std::string& new_key, bool only_new,
+                      Callback<Result<bool>>) = 0;
+  // Empty: no end. False: there is no such key.
+  virtual void expire(const std::string& key, std::optional<WallTime> at,
+                      Callback<Result<bool>>) = 0;
+  // The longest value.
+  virtual std::uint64_t limit() const = 0;
+};
+
+}  // namespace tusk::store

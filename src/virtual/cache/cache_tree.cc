@@ -1,0 +1,533 @@
+#include "virtual/cache/cache_tree.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "tuskfs/base/log.h"
+#include "tuskfs/base/utf8.h"
+#include "virtual/cache/names.h"
+#include "virtual/names.h"
+
+namespace tusk::virt {
+namespace {
+
+using vfs::Outcome;
+using vfs::Reply;
+
+constexpr int kPageKeys = 1000;
+// Offsets of a listing: 1 after ".", 2 after "..", then 3 + the key's number.
+constexpr std::uint64_t kDots = 2;
+
+int errno_of(const Error& error) { return error.code == ENOTCONN ? EIO : error.code; }
+
+}  // namespace
+
+CacheTree::CacheTree(Executor& executor, Start start, Ino first, uid_t owner, gid_t group)
+    : executor_(executor),
+      start_(std::move(start)),
+      top_(first),
+      owner_(owner),
+      group_(group),
+      born_(executor.wall_now()),
+      values_(executor, static_cast<std::uint64_t>(first)) {}
+
+store::CacheStore& CacheTree::store() {
+  if (!store_) {
+    store_ = start_({.changed = [this](const store::CacheChange& change) { changed(change); },
+                     .hears = [this](bool now) { hears(now); }});
+  }
+  return *store_;
+}
+
+void CacheTree::changed(const store::CacheChange& change) {
+  if (change.all) {
+    for (auto& [key, asked] : asked_) asked.overtaken = true;
+    values_.forget_all_keys();
+    return;
+  }
+  for (const std::string& key : change.keys) {
+    if (const auto asked = asked_.find(key); asked != asked_.end()) asked->second.overtaken = true;
+    values_.forget_key(key);
+    drop_name(key);
+  }
+}
+
+// What happened while nobody listened is not known.
+void CacheTree::hears(bool hears) {
+  hears_ = hears;
+  if (hears) changed({.all = true, .keys = {}});
+}
+
+void CacheTree::drop_name(const std::string& key) {
+  const auto name = name_of_key(key);
+  if (kernel_cache_ && name) kernel_cache_->drop_entry(top_, *name);
+}
+
+vfs::Attr CacheTree::top() const {
+  vfs::Attr attr;
+  attr.ino = top_;
+  attr.mode = S_IFDIR | 0755;
+  attr.nlink = 2;
+  attr.uid = owner_;
+  attr.gid = group_;
+  attr.size = 4096;
+  attr.atime = attr.mtime = attr.ctime = born_;
+  return attr;
+}
+
+// A value never changes; which value a name has may, and is asked again after a moment.
+vfs::Attr CacheTree::attr_of(const Value& value) const {
+  vfs::Attr attr;
+  attr.ino = value.ino;
+  attr.mode = S_IFREG | 0644;
+  attr.nlink = 1;
+  attr.uid = owner_;
+  attr.gid = group_;
+  attr.size = value.entry.size;
+  attr.blocks = (attr.size + 511) / 512;
+  attr.atime = attr.mtime = attr.ctime = value.entry.created_at;
+  attr.valid = value.entry.created_at.ns == 0 ? vfs::Valid::never : vfs::Valid::lasting;
+  attr.name_valid = hears_ ? vfs::Valid::briefly : vfs::Valid::never;
+  return attr;
+}
+
+vfs::Entry CacheTree::counted(Value& value) {
+  value.lookups++;
+  return {attr_of(value)};
+}
+
+Outcome<std::string> CacheTree::key_of(Ino parent, std::string_view name) const {
+  if (!is_top(parent)) return vfs::error(ENOTDIR);
+  if (name.size() > kNameMax) return vfs::error(ENAMETOOLONG);
+  if (!is_utf8(name)) return vfs::error(EILSEQ);
+  auto key = key_of_name(name);
+  if (!key) return vfs::error(ENOENT);
+  return std::move(*key);
+}
+
+CacheTree::Open* CacheTree::find_open(Handle handle) {
+  const auto found = open_.find(static_cast<std::uint64_t>(handle));
+  return found == open_.end() ? nullptr : &found->second;
+}
+
+Handle CacheTree::add(Open open) {
+  if (Value* value = values_.find(open.ino)) value->opens++;
+  open_.emplace(++last_handle_, std::move(open));
+  return Handle{last_handle_};
+}
+
+// Whether the answer is as new as anything that is known.
+bool CacheTree::end_question(const std::string& key) {
+  const auto asked = asked_.find(key);
+  const bool overtaken = asked->second.overtaken;
+  if (--asked->second.count == 0) asked_.erase(asked);
+  return !overtaken;
+}
+
+void CacheTree::ask(const std::string& key, Question question, Reply<Value*> done) {
+  begin_question(key);
+  question([this, key, done = std::move(done)](Result<Found> found) mutable {
+    const bool is_newest = end_question(key);
+    if (!found) return done(vfs::error(errno_of(found.error())));
+    if (!*found) {
+      values_.forget_key(key);
+      return done(nullptr);
+    }
+    Value& value = values_.install(std::move(**found));
+    done(&value);
+    // It was so a moment ago, and may be shown once.
+    if (!is_newest) values_.forget_key(key);
+  });
+}
+
+void CacheTree::ask_entry(const std::string& key, bool with_bytes, Reply<Value*> done) {
+  ask(
+      key,
+      [this, key, with_bytes](auto callback) {
+        with_bytes ? store().get(key, std::move(callback)) : store().find(key, std::move(callback));
+      },
+      std::move(done));
+}
+
+void CacheTree::lookup(const vfs::Call& call, Ino parent, std::string_view name,
+                       Reply<vfs::Entry> reply) {
+  const auto key = key_of(parent, name);
+  if (!key) return reply(std::unexpected(key.error()));
+  if (Value* value = hears_ ? values_.current(*key) : nullptr) return reply(counted(*value));
+  ask_entry(*key, false, [this, call, held = waiting_.hold(call, std::move(reply))](
+                             Outcome<Value*> value) mutable {
+    if (!waiting_.waits(call)) return;
+    if (!value) return held(std::unexpected(value.error()));
+    if (!*value) return held(vfs::error(ENOENT));
+    held(counted(**value));
+  });
+}
+
+void CacheTree::forget(Ino ino, std::uint64_t count) {
+  Value* value = values_.find(ino);
+  if (!value) return;
+  value->lookups -= std::min(value->lookups, count);
+  values_.release(*value);
+}
+
+void CacheTree::getattr(const vfs::Call&, Ino ino, Reply<vfs::Attr> reply) {
+  if (is_top(ino)) return reply(top());
+  const Value* value = values_.find(ino);
+  if (!value) return reply(vfs::error(ESTALE));
+  vfs::Attr attr = attr_of(*value);
+  // A file that is being made is as long as what was written to it.
+  if (value->entry.created_at.ns == 0) {
+    for (const auto& [handle, open] : open_)
+      if (open.ino == ino && open.writes) attr.size = open.buffer.size();
+  }
+  reply(attr);
+}
+
+void CacheTree::setattr(const vfs::Call& call, Ino ino, const vfs::AttrChange& change,
+                        Reply<vfs::Attr> reply) {
+  Value* value = values_.find(ino);
+  if (!value || change.mode || change.uid || change.gid) return reply(vfs::error(EPERM));
+  if (change.size) return resize(call, *value, *change.size, std::move(reply));
+  if (!change.mtime || *change.mtime == vfs::kNow) return reply(attr_of(*value));
+  if (*change.mtime <= executor_.wall_now()) return reply(vfs::error(EINVAL));
+  expire(call, *value, *change.mtime,
+         [this, ino, reply = std::move(reply)](Outcome<void> done) mutable {
+           const Value* still = values_.find(ino);
+           if (!done) return reply(std::unexpected(done.error()));
+           still ? reply(attr_of(*still)) : reply(vfs::error(ESTALE));
+         });
+}
+
+void CacheTree::resize(const vfs::Call& call, Value& value, std::uint64_t size,
+                       Reply<vfs::Attr> reply) {
+  if (size > store().limit()) return reply(vfs::error(EFBIG));
+  for (auto& [handle, open] : open_) {
+    if (open.ino != value.ino || !open.writes) continue;
+    open.buffer.resize(size, 0);
+    open.dirty = true;
+    vfs::Attr attr = attr_of(value);
+    attr.size = size;
+    attr.valid = vfs::Valid::never;
+    return reply(attr);
+  }
+  open_writer(call, value, O_WRONLY,
+              [this, call, size, ino = value.ino,
+               reply = std::move(reply)](Outcome<vfs::Opened> opened) mutable {
+                if (!opened) return reply(std::unexpected(opened.error()));
+                Open& open = *find_open(opened->handle);
+                open.buffer.resize(size, 0);
+                open.dirty = true;
+                commit(call, opened->handle, [this, ino, size, handle = opened->handle,
+                                              reply = std::move(reply)](Outcome<void> done) mutable {
+                  release(ino, handle);
+                  if (!done) return reply(std::unexpected(done.error()));
+                  const Value* old = values_.find(ino);
+                  if (!old) return reply(vfs::error(ESTALE));
+                  vfs::Attr attr = attr_of(*old);
+                  attr.size = size;
+                  attr.valid = vfs::Valid::never;
+                  reply(attr);
+                });
+              });
+}
+
+void CacheTree::readlink(const vfs::Call&, Ino, Reply<std::string_view> reply) {
+  reply(vfs::error(EINVAL));
+}
+void CacheTree::mknod(const vfs::Call&, Ino, std::string_view, mode_t, dev_t,
+                      Reply<vfs::Entry> reply) {
+  reply(vfs::error(EPERM));
+}
+void CacheTree::mkdir(const vfs::Call&, Ino, std::string_view, mode_t, Reply<vfs::Entry> reply) {
+  reply(vfs::error(EPERM));
+}
+void CacheTree::symlink(const vfs::Call&, Ino, std::string_view, std::string_view,
+                        Reply<vfs::Entry> reply) {
+  reply(vfs::error(EPERM));
+}
+void CacheTree::rmdir(const vfs::Call&, Ino, std::string_view, Reply<void> reply) {
+  reply(vfs::error(ENOTDIR));
+}
+void CacheTree::link(const vfs::Call&, Ino, Ino, std::string_view, Reply<vfs::Entry> reply) {
+  reply(vfs::error(EPERM));
+}
+
+void CacheTree::unlink(const vfs::Call& call, Ino parent, std::string_view name,
+                       Reply<void> reply) {
+  const auto key = key_of(parent, name);
+  if (!key) return reply(std::unexpected(key.error()));
+  begin_question(*key);
+  store().remove(*key, [this, key = *key, held = waiting_.hold(call, std::move(reply))](
+                           Result<bool> removed) mutable {
+    end_question(key);
+    values_.forget_key(key);
+    if (!removed) return held(vfs::error(errno_of(removed.error())));
+    *removed ? held({}) : held(vfs::error(ENOENT));
+  });
+}
+
+void CacheTree::rename(const vfs::Call& call, Ino parent, std::string_view name, Ino new_parent,
+                       std::string_view new_name, unsigned flags, Reply<void> reply) {
+  if (flags & ~unsigned{RENAME_NOREPLACE}) return reply(vfs::error(EINVAL));
+  const auto key = key_of(parent, name);
+  if (!key) return reply(std::unexpected(key.error()));
+  if (!is_top(new_parent)) return reply(vfs::error(EXDEV));
+  const auto new_key = key_of(new_parent, new_name);
+  if (!new_key) return reply(vfs::error(new_key.error().value == ENOENT ? EINVAL : new_key.error().value));
+  begin_question(*key);
+  begin_question(*new_key);
+  store().rename(*key, *new_key, (flags & RENAME_NOREPLACE) != 0,
+                 [this, key = *key, new_key = *new_key,
+                  held = waiting_.hold(call, std::move(reply))](Result<bool> renamed) mutable {
+                   const bool newest = end_question(key) & end_question(new_key);
+                   if (!renamed) return held(vfs::error(errno_of(renamed.error())));
+                   if (!*renamed) return held(vfs::error(EEXIST));
+                   values_.move(key, new_key);
+                   if (!newest) values_.forget_key(new_key);
+                   held({});
+                 });
+}
+
+void CacheTree::open(const vfs::Call& call, Ino ino, int flags, Reply<vfs::Opened> reply) {
+  Value* value = values_.find(ino);
+  if (!value) return reply(vfs::error(ESTALE));
+  if ((flags & O_ACCMODE) != O_RDONLY) return open_writer(call, *value, flags, std::move(reply));
+  open_reader(call, *value, std::move(reply));
+}
+
+// A value that is not its key's any more is ESTALE: the kernel then looks the name up again.
+void CacheTree::open_reader(const vfs::Call& call, Value& value, Reply<vfs::Opened> reply) {
+  const auto finish = [this](const Value& from) {
+    Open open{.ino = from.ino, .key = from.entry.key};
+    open.bytes = from.entry.bytes;
+    return vfs::Opened{.handle = add(std::move(open)), .lasting = true};
+  };
+  const bool is_known = hears_ && values_.current(value.entry.key) == &value;
+  if (is_known && value.entry.bytes) return reply(finish(value));
+  if (hears_ && !is_known) return reply(vfs::error(ESTALE));
+  ask_entry(value.entry.key, true,
+            [this, call, finish, ino = value.ino,
+             held = waiting_.hold(call, std::move(reply))](Outcome<Value*> now) mutable {
+              if (!waiting_.waits(call)) return;
+              if (!now) return held(std::unexpected(now.error()));
+              if (!*now || (*now)->ino != ino) return held(vfs::error(ESTALE));
+              held(finish(**now));
+            });
+}
+
+void CacheTree::open_writer(const vfs::Call& call, Value& value, int flags,
+                            Reply<vfs::Opened> reply) {
+  Open open{.ino = value.ino, .key = value.entry.key, .writes = true};
+  open.appends = (flags & O_APPEND) != 0 && (flags & O_ACCMODE) == O_WRONLY;
+  open.dirty = (flags & O_TRUNC) != 0;
+  open.keep_ttl = !open.dirty;
+  const auto opened = [this](Open ready) {
+    return vfs::Opened{
+        .handle = add(std::move(ready)), .lasting = false, .direct = true, .flush = true};
+  };
+  if (open.appends || open.dirty) return reply(opened(std::move(open)));
+  ask_entry(value.entry.key, true,
+            [this, call, opened, open = std::move(open),
+             held = waiting_.hold(call, std::move(reply))](Outcome<Value*> now) mutable {
+              if (!waiting_.waits(call)) return;
+              if (!now) return held(std::unexpected(now.error()));
+              if (!*now || !(*now)->entry.bytes) return held(vfs::error(ESTALE));
+              open.buffer = *(*now)->entry.bytes;
+              held(opened(std::move(open)));
+            });
+}
+
+void CacheTree::create(const vfs::Call& call, Ino parent, std::string_view name, mode_t, int flags,
+                       Reply<vfs::Created> reply) {
+  const auto key = key_of(parent, name);
+  if (!key) return reply(vfs::error(key.error().value == ENOENT ? EINVAL : key.error().value));
+  if (flags & O_EXCL) return create_new(call, *key, std::move(reply));
+  Value& value = values_.make(*key);
+  Open open{.ino = value.ino, .key = *key, .writes = true};
+  open.dirty = true;
+  const vfs::Entry entry = counted(value);
+  reply(vfs::Created{
+      entry,
+      {.handle = add(std::move(open)), .lasting = false, .direct = true, .flush = true}});
+}
+
+// Who creates exclusively must know at once that nobody else does.
+void CacheTree::create_new(const vfs::Call& call, const std::string& key,
+                           Reply<vfs::Created> reply) {
+  ask(
+      key,
+      [this, key](auto callback) {
+        store().set(key, std::make_shared<const Buffer>(), {.only_new = true}, std::move(callback));
+      },
+      [this, call, key, held = waiting_.hold(call, std::move(reply))](
+          Outcome<Value*> value) mutable {
+        if (!value) return held(std::unexpected(value.error()));
+        if (!*value) return held(vfs::error(EEXIST));
+        if (!waiting_.waits(call)) return;
+        Open open{.ino = (*value)->ino, .key = key, .writes = true};
+        const vfs::Entry entry = counted(**value);
+        held(vfs::Created{
+            entry,
+            {.handle = add(std::move(open)), .lasting = false, .direct = true, .flush = true}});
+      });
+}
+
+void CacheTree::read(const vfs::Call&, Ino, Handle handle, std::uint64_t offset, std::size_t size,
+                     Reply<vfs::Content> reply) {
+  const Open* open = find_open(handle);
+  if (!open) return reply(vfs::error(EBADF));
+  const ByteSpan all = open->writes ? ByteSpan(open->buffer) : ByteSpan(*open->bytes);
+  const std::size_t from = std::min<std::size_t>(offset, all.size());
+  const ByteSpan part = all.subspan(from, std::min(size, all.size() - from));
+  reply(vfs::Content{{part}, part.size()});
+}
+
+void CacheTree::write(const vfs::Call&, Ino, Handle handle, std::uint64_t offset, ByteSpan data,
+                      Reply<std::size_t> reply) {
+  Open* open = find_open(handle);
+  if (!open || !open->writes) return reply(vfs::error(EBADF));
+  Buffer& buffer = open->buffer;
+  const std::uint64_t at = open->appends ? buffer.size() : offset;
+  if (at + data.size() > store().limit()) {
+    open->refused = true;
+    return reply(vfs::error(EFBIG));
+  }
+  if (buffer.size() < at) buffer.resize(at, 0);
+  if (buffer.size() < at + data.size()) buffer.resize(at + data.size());
+  std::ranges::copy(data, buffer.begin() + static_cast<std::ptrdiff_t>(at));
+  open->dirty = true;
+  reply(data.size());
+}
+
+void CacheTree::commit(const vfs::Call& call, Handle handle, Reply<void> reply) {
+  Open* open = find_open(handle);
+  if (!open) return reply(vfs::error(EBADF));
+  if (open->refused) return reply(vfs::error(EFBIG));
+  if (!std::exchange(open->dirty, false)) return reply({});
+  const std::string key = open->key;
+  const Ino ino = open->ino;
+  SharedBytes bytes = std::make_shared<const Buffer>(open->buffer);
+  const bool appends = open->appends, keep_ttl = std::exchange(open->keep_ttl, true);
+  if (appends) open->buffer.clear();
+  begin_question(key);
+  auto done = [this, key, ino, handle,
+               held = waiting_.hold(call, std::move(reply))](Result<Found> found) mutable {
+    const bool newest = end_question(key);
+    if (!found || !*found) {
+      log::error("the value of {} is not stored: {}", key,
+                 found ? "there is none" : found.error().what);
+      return held(vfs::error(found ? EIO : errno_of(found.error())));
+    }
+    Value* value = values_.find(ino);
+    const bool is_first = value && value->entry.created_at.ns == 0;
+    if (is_first) {
+      values_.settle(*value, std::move(**found));
+    } else {
+      values_.install(std::move(**found));
+      drop_name(key);
+    }
+    if (!newest) values_.forget_key(key);
+    held({});
+  };
+  if (appends) return store().append(key, std::move(bytes), std::move(done));
+  store().set(key, std::move(bytes), {.keep_ttl = keep_ttl}, std::move(done));
+}
+
+void CacheTree::flush(const vfs::Call& call, Ino, Handle handle, Reply<void> reply) {
+  commit(call, handle, std::move(reply));
+}
+void CacheTree::fsync(const vfs::Call& call, Ino, Handle handle, Reply<void> reply) {
+  commit(call, handle, std::move(reply));
+}
+
+void CacheTree::release(Ino, Handle handle) {
+  const auto found = open_.find(static_cast<std::uint64_t>(handle));
+  if (found == open_.end()) return;
+  const Ino ino = found->second.ino;
+  // A process that was killed closes without flushing: what it had written is its value.
+  if (found->second.dirty && !found->second.refused) commit({}, handle, [](Outcome<void>) {});
+  open_.erase(found);
+  Value* value = values_.find(ino);
+  if (!value) return;
+  value->opens--;
+  values_.release(*value);
+}
+
+void CacheTree::lseek(const vfs::Call&, Ino, std::uint64_t, int, Reply<std::uint64_t> reply) {
+  reply(vfs::error(EINVAL));
+}
+
+void CacheTree::opendir(const vfs::Call&, Ino ino, Reply<vfs::Opened> reply) {
+  if (!is_top(ino)) return reply(vfs::error(ENOTDIR));
+  listings_.emplace(++last_handle_, Listing{});
+  reply(vfs::Opened{.handle = Handle{last_handle_}, .lasting = false});
+}
+
+void CacheTree::answer_page(const Listing& listing, std::uint64_t offset, std::size_t limit,
+                            Reply<std::vector<vfs::DirEntry>>& reply) const {
+  std::vector<vfs::DirEntry> out;
+  std::vector<std::string> names;  // that the entries point into
+  names.reserve(listing.page.size());
+  const auto add_entry = [&](std::string_view name, std::uint64_t next, mode_t mode) {
+    vfs::Attr attr;
+    attr.ino = top_;  // the kernel asks by name
+    attr.mode = mode;
+    if (offset < next && out.size() < limit) out.push_back({name, next, attr, false});
+  };
+  add_entry(".", 1, S_IFDIR);
+  add_entry("..", 2, S_IFDIR);
+  for (std::size_t i = 0; i < listing.page.size(); i++) {
+    auto name = name_of_key(listing.page[i].key);
+    if (!name) continue;  // a key that no name can hold
+    names.push_back(std::move(*name));
+    add_entry(names.back(), listing.first + i + 1 + kDots, S_IFREG);
+  }
+  reply(std::move(out));
+}
+
+void CacheTree::readdir(const vfs::Call& call, Ino, Handle handle, std::uint64_t offset,
+                        std::size_t limit, bool, Reply<std::vector<vfs::DirEntry>> reply) {
+  const auto found = listings_.find(static_cast<std::uint64_t>(handle));
+  if (found == listings_.end()) return reply(vfs::error(EBADF));
+  Listing& listing = found->second;
+  const std::uint64_t number = offset > kDots ? offset - kDots : 0;
+  // From the start again, or from before what is at hand.
+  if (offset == 0 || number < listing.first) listing = Listing{};
+  next_page(call, handle, offset, limit, std::move(reply));
+}
+
+// Goes on until the page has what is asked for.
+void CacheTree::next_page(const vfs::Call& call, Handle handle, std::uint64_t offset,
+                          std::size_t limit, Reply<std::vector<vfs::DirEntry>> reply) {
+  const auto found = listings_.find(static_cast<std::uint64_t>(handle));
+  if (found == listings_.end()) return reply(vfs::error(EBADF));
+  const Listing& listing = found->second;
+  const std::uint64_t number = offset > kDots ? offset - kDots : 0;
+  const bool has_it = number < listing.first + listing.page.size();
+  if (has_it || listing.ended) return answer_page(listing, offset, limit, reply);
+  store().scan(listing.after, kPageKeys,
+               [this, call, handle, offset, limit, held = waiting_.hold(call, std::move(reply))](
+                   Result<std::vector<store::CacheEntry>> page) mutable {
+                 if (!page) return held(vfs::error(errno_of(page.error())));
+                 const auto still = listings_.find(static_cast<std::uint64_t>(handle));
+                 if (still == listings_.end()) return held(vfs::error(EBADF));
+                 Listing& into = still->second;
+                 into.first += into.page.size();
+                 into.ended = page->size() < kPageKeys;
+                 if (!page->empty()) into.after = page->back().key;
+                 into.page = std::move(*page);
+                 next_page(call, handle, offset, limit, std::move(held));
+               });
+}
+
+void CacheTree::releasedir(Ino, Handle handle) {
+  listings_.erase(static_cast<std::uint64_t>(handle));
+}
+
+void CacheTree::statfs(const vfs::Call&, Reply<vfs::Statfs> reply) { reply(vfs::Statfs{}); }
+
+}  // namespace tusk::virt

@@ -1,0 +1,145 @@
+// The Vfs of the folder cache/: a file for each key. A value is read as it was when it was opened,
+// and written as a whole when what was written is closed.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "tuskfs/store/cache.h"
+#include "virtual/asking.h"
+#include "virtual/cache/values.h"
+#include "virtual/read_only.h"
+
+namespace tusk::virt {
+
+class CacheTree final : public ReadOnly {
+ public:
+  // The store is started when it is first needed.
+  using Start = std::function<std::unique_ptr<store::CacheStore>(store::CacheStore::Watcher)>;
+  // Inode numbers are `first` (the folder's) and those above. Everything belongs to `owner`.
+  CacheTree(Executor& executor, Start start, Ino first, uid_t owner, gid_t group);
+
+  vfs::Attr top() const;
+
+  void lookup(const vfs::Call&, Ino parent, std::string_view name, vfs::Reply<vfs::Entry>) override;
+  void forget(Ino, std::uint64_t count) override;
+  void getattr(const vfs::Call&, Ino, vfs::Reply<vfs::Attr>) override;
+  void setattr(const vfs::Call&, Ino, const vfs::AttrChange&, vfs::Reply<vfs::Attr>) override;
+  void readlink(const vfs::Call&, Ino, vfs::Reply<std::string_view>) override;
+  void mknod(const vfs::Call&, Ino, std::string_view, mode_t, dev_t,
+             vfs::Reply<vfs::Entry>) override;
+  void mkdir(const vfs::Call&, Ino, std::string_view, mode_t, vfs::Reply<vfs::Entry>) override;
+  void symlink(const vfs::Call&, Ino, std::string_view, std::string_view,
+               vfs::Reply<vfs::Entry>) override;
+  void unlink(const vfs::Call&, Ino parent, std::string_view name, vfs::Reply<void>) override;
+  void rmdir(const vfs::Call&, Ino, std::string_view, vfs::Reply<void>) override;
+  void rename(const vfs::Call&, Ino parent, std::string_view name, Ino new_parent,
+              std::string_view new_name, unsigned flags, vfs::Reply<void>) override;
+  void link(const vfs::Call&, Ino, Ino, std::string_view, vfs::Reply<vfs::Entry>) override;
+
+  void open(const vfs::Call&, Ino, int flags, vfs::Reply<vfs::Opened>) override;
+  void create(const vfs::Call&, Ino parent, std::string_view name, mode_t, int flags,
+              vfs::Reply<vfs::Created>) override;
+  void read(const vfs::Call&, Ino, Handle, std::uint64_t offset, std::size_t size,
+            vfs::Reply<vfs::Content>) override;
+  void write(const vfs::Call&, Ino, Handle, std::uint64_t offset, ByteSpan,
+             vfs::Reply<std::size_t>) override;
+  void flush(const vfs::Call&, Ino, Handle, vfs::Reply<void>) override;
+  void fsync(const vfs::Call&, Ino, Handle, vfs::Reply<void>) override;
+  void release(Ino, Handle) override;
+  void lseek(const vfs::Call&, Ino, std::uint64_t, int, vfs::Reply<std::uint64_t>) override;
+
+  void opendir(const vfs::Call&, Ino, vfs::Reply<vfs::Opened>) override;
+  void readdir(const vfs::Call&, Ino, Handle, std::uint64_t offset, std::size_t limit, bool plus,
+               vfs::Reply<std::vector<vfs::DirEntry>>) override;
+  void releasedir(Ino, Handle) override;
+  void statfs(const vfs::Call&, vfs::Reply<vfs::Statfs>) override;
+
+  void setxattr(const vfs::Call&, Ino, std::string_view name, ByteSpan value, int flags,
+                vfs::Reply<void>) override;
+  void getxattr(const vfs::Call&, Ino, std::string_view name, vfs::Reply<ByteSpan>) override;
+  void listxattr(const vfs::Call&, Ino, vfs::Reply<std::string_view>) override;
+  void removexattr(const vfs::Call&, Ino, std::string_view name, vfs::Reply<void>) override;
+
+  void interrupt(std::uint64_t token) override { waiting_.interrupt(token); }
+  bool wants_flush() const override { return true; }
+  void set_kernel_cache(vfs::KernelCache* cache) override { kernel_cache_ = cache; }
+
+ private:
+  // An open file. Of a writer: what its value will be, or what is to be appended.
+  struct Open {
+    Ino ino{};
+    std::string key;
+    bool writes = false, appends = false;
+    bool dirty = false;
+    bool refused = false;   // a write was: no part of a value is stored
+    bool keep_ttl = false;  // edited, not set anew
+    Buffer buffer = {};
+    SharedBytes bytes = {};  // of a reader
+  };
+  struct Listing {
+    std::string after;                     // the last key of the page
+    std::uint64_t first = 0;               // number of the page's first key
+    std::vector<store::CacheEntry> page;
+    bool ended = false;
+  };
+  // Answers that are under way for a key; what comes from others meanwhile makes them too old.
+  struct Asked {
+    int count = 0;
+    bool overtaken = false;
+  };
+  using Found = std::optional<store::CacheEntry>;
+
+  store::CacheStore& store();
+  void changed(const store::CacheChange& change);
+  void hears(bool hears);
+
+  bool is_top(Ino ino) const { return ino == top_; }
+  vfs::Attr attr_of(const Value& value) const;
+  vfs::Entry counted(Value& value);
+  // The key of a name in the folder, or an errno.
+  vfs::Outcome<std::string> key_of(Ino parent, std::string_view name) const;
+  Open* find_open(Handle handle);
+  Handle add(Open open);
+
+  // Asks the store about a key, and learns from its answer: null when there is no such key (any
+  // more). The value has no bytes when they were not asked for.
+  using Question = std::function<void(store::Callback<Result<Found>>)>;
+  void ask(const std::string& key, Question question, vfs::Reply<Value*> done);
+  void ask_entry(const std::string& key, bool with_bytes, vfs::Reply<Value*> done);
+  bool end_question(const std::string& key);
+  void begin_question(const std::string& key) { asked_[key].count++; }
+
+  void open_reader(const vfs::Call&, Value& value, vfs::Reply<vfs::Opened>);
+  void open_writer(const vfs::Call&, Value& value, int flags, vfs::Reply<vfs::Opened>);
+  void create_new(const vfs::Call&, const std::string& key, vfs::Reply<vfs::Created>);
+  void commit(const vfs::Call&, Handle handle, vfs::Reply<void>);
+  void written(Ino ino, const std::string& key, vfs::Outcome<Value*> outcome);
+  void resize(const vfs::Call&, Value& value, std::uint64_t size, vfs::Reply<vfs::Attr>);
+  void expire(const vfs::Call&, const Value& value, std::optional<WallTime> at, vfs::Reply<void>);
+  void drop_name(const std::string& key);
+  void next_page(const vfs::Call&, Handle handle, std::uint64_t offset, std::size_t limit,
+                 vfs::Reply<std::vector<vfs::DirEntry>>);
+  void answer_page(const Listing& listing, std::uint64_t offset, std::size_t limit,
+                   vfs::Reply<std::vector<vfs::DirEntry>>& reply) const;
+
+  Executor& executor_;
+  const Start start_;
+  const Ino top_;
+  const uid_t owner_;
+  const gid_t group_;
+  const WallTime born_;
+  Values values_;
+  bool hears_ = false;
+  std::unordered_map<std::string, Asked> asked_;
+  std::unordered_map<std::uint64_t, Open> open_;
+  std::unordered_map<std::uint64_t, Listing> listings_;
+  std::uint64_t last_handle_ = 0;
+  Waiting waiting_;
+  vfs::KernelCache* kernel_cache_ = nullptr;
+  std::unique_ptr<store::CacheStore> store_;  // the last: it calls back
+};
+
+}  // namespace tusk::virt

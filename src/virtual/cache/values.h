@@ -1,0 +1,58 @@
+// What a mount knows of the cache: values, each an inode that never changes. A key that gets another
+// value gets another inode, so what the kernel keeps of one stays true.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "tuskfs/base/executor.h"
+#include "tuskfs/store/cache.h"
+
+namespace tusk::virt {
+
+struct Value {
+  Ino ino{};
+  store::CacheEntry entry;  // bytes null: not loaded
+  bool current = false;     // the key's value, as far as is known
+  std::uint64_t lookups = 0;
+  std::uint32_t opens = 0;
+  std::list<Ino>::iterator used{};  // of those with bytes
+};
+
+class Values {
+ public:
+  Values(Executor& executor, std::uint64_t first_ino) : executor_(executor), last_ino_(first_ino) {}
+
+  Value* find(Ino ino);
+  // The key's value, unless it has come to its end.
+  Value* current(const std::string& key);
+  // The value becomes the key's: the one known already when it is the same.
+  Value& install(store::CacheEntry entry);
+  // A value that no key has yet.
+  Value& make(const std::string& key);
+  // It becomes its key's value.
+  void settle(Value& value, store::CacheEntry entry);
+  void keep_bytes(Value& value, SharedBytes bytes);
+  // The key has another value now, or none.
+  void forget_key(const std::string& key);
+  void forget_all_keys();
+  void move(const std::string& key, const std::string& new_key);
+  // Frees it when nobody refers to it.
+  void release(Value& value);
+
+ private:
+  static constexpr std::size_t kMostBytes = 64u << 20, kMostValues = 20'000;  // with bytes
+
+  void trim();
+
+  Executor& executor_;
+  std::uint64_t last_ino_;
+  std::unordered_map<std::uint64_t, std::unique_ptr<Value>> values_;
+  std::unordered_map<std::string, Value*> current_;
+  std::list<Ino> recent_;  // those with bytes, the latest used first
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace tusk::virt
