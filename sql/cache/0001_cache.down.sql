@@ -47,6 +47,7 @@ drop function tusk_cache.exists;
 drop function tusk_cache.getdel;
 drop function tusk_cache.del;
 drop function tusk_cache.append;
+drop function tusk_cache.mset_bytes;
 drop function tusk_cache.set_bytes;
 drop function tusk_cache.get_bytes;
 drop function tusk_cache.set;

@@ -48,6 +48,15 @@ limit $2::int8
 -- Key, bytes, whether only where there is none, whether the time left stays.
 select tusk_cache.set_bytes($1::text, $2::bytea, nx => $3::bool, keepttl => $4::bool)
 
+-- name: cache_set_all
+-- Many keys at once, each once; answers as cache_scan.
+select
+  m.key,
+  m.bytes,
+  (extract(epoch from m.created_at) * 1000000)::int8 * 1000,
+  (extract(epoch from m.expires_at) * 1000000)::int8 * 1000
+from tusk_cache.mset_bytes($1::text[], $2::bytea[], $3::bool[]) m
+
 -- name: cache_append
 select tusk_cache.append($1::text, $2::bytea)
 

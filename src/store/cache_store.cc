@@ -1,5 +1,6 @@
 #include <atomic>
 #include <cerrno>
+#include <future>
 #include <nlohmann/json.hpp>
 
 #include "change_feed.h"
@@ -135,12 +136,7 @@ class CacheStoreImpl final : public CacheStore {
         [after, limit](Session& session) -> Result<std::vector<CacheEntry>> {
           const Params params = Params().add(std::string_view(after)).add(std::int64_t{limit});
           TRY_ASSIGN(const auto answers, session.ask({{"cache_scan", params}}, false));
-          std::vector<CacheEntry> out;
-          for (int i = 0; !answers.empty() && i < answers[0].rows(); i++) {
-            const Row row = answers[0].row(i);
-            out.push_back(entry_of(std::string(row.text(0)), row));
-          }
-          return out;
+          return entries_in(answers);
         },
         std::move(callback));
   }
@@ -156,6 +152,29 @@ class CacheStoreImpl final : public CacheStore {
           return with(found(key, std::move(answers), 1), bytes);
         },
         std::move(callback));
+  }
+  void set_all(std::vector<CacheValue> values,
+               Callback<Result<std::vector<CacheEntry>>> callback) override {
+    work<std::vector<CacheEntry>>(
+        [values = std::make_shared<const std::vector<CacheValue>>(std::move(values))](
+            Session& session) -> Result<std::vector<CacheEntry>> {
+          BinaryArray keys(ElementType::text), contents(ElementType::bytea),
+              keep_ttl(ElementType::boolean);
+          for (const CacheValue& value : *values) {
+            keys.add(std::string_view(value.key));
+            contents.add(ByteSpan(*value.bytes));
+            keep_ttl.add(value.keep_ttl);
+          }
+          Params params;
+          params.add_view(keys.finish()).add_view(contents.finish()).add_view(keep_ttl.finish());
+          TRY_ASSIGN(const auto answers, session.ask({{"cache_set_all", params}}, true));
+          return entries_in(answers);
+        },
+        std::move(callback));
+  }
+  void drain() override {
+    std::promise<void> done;
+    if (queue_.push([&done](Session&) { done.set_value(); })) done.get_future().wait();
   }
   void append(const std::string& key, SharedBytes bytes, Callback<Result<Found>> callback) override {
     work<Found>(
@@ -184,6 +203,15 @@ class CacheStoreImpl final : public CacheStore {
   std::uint64_t limit() const override { return limit_; }
 
  private:
+  static std::vector<CacheEntry> entries_in(const std::vector<PgResult>& answers) {
+    std::vector<CacheEntry> out;
+    for (int i = 0; !answers.empty() && i < answers[0].rows(); i++) {
+      const Row row = answers[0].row(i);
+      out.push_back(entry_of(std::string(row.text(0)), row));
+    }
+    return out;
+  }
+
   static Params of(const std::string& key) { return Params().add(std::string_view(key)); }
 
   static Result<Found> with(Result<Found> entry, SharedBytes bytes) {

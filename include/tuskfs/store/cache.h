@@ -33,8 +33,15 @@ struct CacheWrite {
   bool keep_ttl = false;
 };
 
+struct CacheValue {
+  std::string key;
+  SharedBytes bytes;
+  bool keep_ttl = false;
+};
+
 // Errors: ENOTCONN the server cannot be reached; EACCES a right is missing; EFBIG the value is too
-// long; EINVAL; EIO. Reading a database without the schema finds nothing; writing makes it.
+// long; EINVAL; EIO. Reading a database without the schema finds nothing; writing makes it. What is
+// asked for is done in that order.
 class CacheStore {
  public:
   struct Watcher {
@@ -53,6 +60,8 @@ class CacheStore {
   // The entry as it is then; empty: there was one, with `only_new`.
   virtual void set(const std::string& key, SharedBytes, CacheWrite,
                    Callback<Result<std::optional<CacheEntry>>>) = 0;
+  // Each key once; all of them or none. The entries as they are then, without their bytes.
+  virtual void set_all(std::vector<CacheValue>, Callback<Result<std::vector<CacheEntry>>>) = 0;
   virtual void append(const std::string& key, SharedBytes,
                       Callback<Result<std::optional<CacheEntry>>>) = 0;
   // False: there is none.
@@ -63,6 +72,8 @@ class CacheStore {
   // Empty: no end. False: there is no such key.
   virtual void expire(const std::string& key, std::optional<WallTime> at,
                       Callback<Result<bool>>) = 0;
+  // Waits for everything that was asked for, but not for its answers.
+  virtual void drain() = 0;
   // The longest value.
   virtual std::uint64_t limit() const = 0;
 };

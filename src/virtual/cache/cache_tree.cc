@@ -35,7 +35,18 @@ CacheTree::CacheTree(Executor& executor, Start start, Ino first, uid_t owner, gi
       born_(executor.wall_now()),
       values_(executor, static_cast<std::uint64_t>(first)) {}
 
+CacheTree::~CacheTree() {
+  if (!store_) return;
+  send_coming();
+  store_->drain();
+}
+
 store::CacheStore& CacheTree::store() {
+  send_coming();
+  return started();
+}
+
+store::CacheStore& CacheTree::started() {
   if (!store_) {
     store_ = start_({.changed = [this](const store::CacheChange& change) { changed(change); },
                      .hears = [this](bool now) { hears(now); }});
@@ -204,7 +215,7 @@ void CacheTree::setattr(const vfs::Call& call, Ino ino, const vfs::AttrChange& c
 
 void CacheTree::resize(const vfs::Call& call, Value& value, std::uint64_t size,
                        Reply<vfs::Attr> reply) {
-  if (size > store().limit()) return reply(vfs::error(EFBIG));
+  if (size > started().limit()) return reply(vfs::error(EFBIG));
   for (auto& [handle, open] : open_) {
     if (open.ino != value.ino || !open.writes) continue;
     open.buffer.resize(size, 0);
@@ -392,7 +403,7 @@ void CacheTree::write(const vfs::Call&, Ino, Handle handle, std::uint64_t offset
   if (!open || !open->writes) return reply(vfs::error(EBADF));
   Buffer& buffer = open->buffer;
   const std::uint64_t at = open->appends ? buffer.size() : offset;
-  if (at + data.size() > store().limit()) {
+  if (at + data.size() > started().limit()) {
     open->refused = true;
     return reply(vfs::error(EFBIG));
   }
@@ -403,45 +414,17 @@ void CacheTree::write(const vfs::Call&, Ino, Handle handle, std::uint64_t offset
   reply(data.size());
 }
 
-void CacheTree::commit(const vfs::Call& call, Handle handle, Reply<void> reply) {
-  Open* open = find_open(handle);
-  if (!open) return reply(vfs::error(EBADF));
-  if (open->refused) return reply(vfs::error(EFBIG));
-  if (!std::exchange(open->dirty, false)) return reply({});
-  const std::string key = open->key;
-  const Ino ino = open->ino;
-  SharedBytes bytes = std::make_shared<const Buffer>(open->buffer);
-  const bool appends = open->appends, keep_ttl = std::exchange(open->keep_ttl, true);
-  if (appends) open->buffer.clear();
-  begin_question(key);
-  auto done = [this, key, ino, handle,
-               held = waiting_.hold(call, std::move(reply))](Result<Found> found) mutable {
-    const bool newest = end_question(key);
-    if (!found || !*found) {
-      log::error("the value of {} is not stored: {}", key,
-                 found ? "there is none" : found.error().what);
-      return held(vfs::error(found ? EIO : errno_of(found.error())));
-    }
-    Value* value = values_.find(ino);
-    const bool is_first = value && value->entry.created_at.ns == 0;
-    if (is_first) {
-      values_.settle(*value, std::move(**found));
-    } else {
-      values_.install(std::move(**found));
-      drop_name(key);
-    }
-    if (!newest) values_.forget_key(key);
-    held({});
-  };
-  if (appends) return store().append(key, std::move(bytes), std::move(done));
-  store().set(key, std::move(bytes), {.keep_ttl = keep_ttl}, std::move(done));
-}
-
 void CacheTree::flush(const vfs::Call& call, Ino, Handle handle, Reply<void> reply) {
   commit(call, handle, std::move(reply));
 }
 void CacheTree::fsync(const vfs::Call& call, Ino, Handle handle, Reply<void> reply) {
-  commit(call, handle, std::move(reply));
+  const Open* open = find_open(handle);
+  if (!open) return reply(vfs::error(EBADF));
+  commit(call, handle, [this, call, key = open->key, held = waiting_.hold(call, std::move(reply))](
+                           Outcome<void> done) mutable {
+    if (!done) return held(std::move(done));
+    wait_for(call, key, std::move(held));
+  });
 }
 
 void CacheTree::release(Ino, Handle handle) {

@@ -20,6 +20,7 @@ class CacheTree final : public ReadOnly {
   using Start = std::function<std::unique_ptr<store::CacheStore>(store::CacheStore::Watcher)>;
   // Inode numbers are `first` (the folder's) and those above. Everything belongs to `owner`.
   CacheTree(Executor& executor, Start start, Ino first, uid_t owner, gid_t group);
+  ~CacheTree() override;  // with everything sent
 
   vfs::Attr top() const;
 
@@ -79,6 +80,12 @@ class CacheTree final : public ReadOnly {
     Buffer buffer = {};
     SharedBytes bytes = {};  // of a reader
   };
+  // A value that is acknowledged, and on its way into the database.
+  struct Coming {
+    SharedBytes bytes;
+    bool keep_ttl = false;
+    Ino ino{};
+  };
   struct Listing {
     std::string after;                     // the last key of the page
     std::uint64_t first = 0;               // number of the page's first key
@@ -92,7 +99,9 @@ class CacheTree final : public ReadOnly {
   };
   using Found = std::optional<store::CacheEntry>;
 
+  // Everything acknowledged is sent before what is asked of it.
   store::CacheStore& store();
+  store::CacheStore& started();
   void changed(const store::CacheChange& change);
   void hears(bool hears);
 
@@ -116,7 +125,17 @@ class CacheTree final : public ReadOnly {
   void open_writer(const vfs::Call&, Value& value, int flags, vfs::Reply<vfs::Opened>);
   void create_new(const vfs::Call&, const std::string& key, vfs::Reply<vfs::Created>);
   void commit(const vfs::Call&, Handle handle, vfs::Reply<void>);
-  void written(Ino ino, const std::string& key, vfs::Outcome<Value*> outcome);
+  void commit_now(const vfs::Call&, Open& open, vfs::Reply<void>);
+  // Values that are closed go together, behind the caller's back, while all is well.
+  void write_behind(Open& open, vfs::Reply<void>);
+  void send_coming();
+  void on_sent(const std::unordered_map<std::string, Coming>& sent,
+               Result<std::vector<store::CacheEntry>> stored);
+  void send_alone(const std::string& key, const Coming& coming);
+  // Once what was closed of the key is in the database.
+  void wait_for(const vfs::Call&, const std::string& key, vfs::Reply<void>);
+  void note_stored(const store::CacheEntry& entry, Ino ino, bool newest);
+  void note_lost(const std::string& key, const Error& why);
   void resize(const vfs::Call&, Value& value, std::uint64_t size, vfs::Reply<vfs::Attr>);
   void expire(const vfs::Call&, const Value& value, std::optional<WallTime> at, vfs::Reply<void>);
   void drop_name(const std::string& key);
@@ -134,6 +153,13 @@ class CacheTree final : public ReadOnly {
   Values values_;
   bool hears_ = false;
   std::unordered_map<std::string, Asked> asked_;
+  std::unordered_map<std::string, Coming> coming_;
+  std::size_t coming_bytes_ = 0;
+  int sending_ = 0;  // groups
+  std::unordered_map<std::string, int> sending_keys_;
+  std::unordered_map<std::string, int> lost_;  // keys whose last value could not be stored: why
+  std::vector<vfs::Reply<void>> waiting_for_room_;
+  std::unordered_map<std::string, std::vector<vfs::Reply<void>>> waiting_for_key_;
   std::unordered_map<std::uint64_t, Open> open_;
   std::unordered_map<std::uint64_t, Listing> listings_;
   std::uint64_t last_handle_ = 0;

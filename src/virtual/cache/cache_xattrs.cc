@@ -59,9 +59,16 @@ void CacheTree::setxattr(const vfs::Call& call, Ino ino, std::string_view name, 
   expire(call, *value, WallTime{executor_.wall_now().ns + *seconds * kSecond}, std::move(reply));
 }
 
-void CacheTree::getxattr(const vfs::Call&, Ino ino, std::string_view name, Reply<ByteSpan> reply) {
+void CacheTree::getxattr(const vfs::Call& call, Ino ino, std::string_view name, Reply<ByteSpan> reply) {
   const Value* value = values_.find(ino);
   if (!value || (name != kTtl && name != kExpiresAt)) return reply(vfs::error(ENODATA));
+  // Of a value on its way only the database knows it.
+  if (const std::string key = value->entry.key; coming_.contains(key) || sending_keys_.contains(key)) {
+    return wait_for(call, key, [this, call, ino, name = std::string(name), reply = std::move(reply)](
+                                   vfs::Outcome<void>) mutable {
+      getxattr(call, ino, name, std::move(reply));
+    });
+  }
   const auto& end = value->entry.expires_at;
   if (name == kExpiresAt) {
     if (!end) return reply(vfs::error(ENODATA));

@@ -1,0 +1,174 @@
+// From what was written to what is stored. While the database answers, a close is acknowledged from
+// memory and values go to it together, the latest of each key; otherwise each close waits.
+#include "tuskfs/base/log.h"
+#include "virtual/cache/cache_tree.h"
+
+namespace tusk::virt {
+namespace {
+
+using vfs::Outcome;
+using vfs::Reply;
+
+// More than this is not acknowledged before it is stored.
+constexpr std::size_t kMostComing = 1000, kMostComingBytes = 16u << 20;
+
+int errno_of(const Error& error) { return error.code == ENOTCONN ? EIO : error.code; }
+
+}  // namespace
+
+void CacheTree::commit(const vfs::Call& call, Handle handle, Reply<void> reply) {
+  Open* open = find_open(handle);
+  if (!open) return reply(vfs::error(EBADF));
+  if (open->refused) return reply(vfs::error(EFBIG));
+  if (const auto lost = lost_.find(open->key); lost != lost_.end() && open->writes) {
+    const int why = lost->second;
+    lost_.erase(lost);
+    return reply(vfs::error(why));
+  }
+  if (!std::exchange(open->dirty, false)) return reply({});
+  if (hears_ && !open->appends) return write_behind(*open, std::move(reply));
+  commit_now(call, *open, std::move(reply));
+}
+
+void CacheTree::commit_now(const vfs::Call& call, Open& open, Reply<void> reply) {
+  const std::string key = open.key;
+  const Ino ino = open.ino;
+  SharedBytes bytes = std::make_shared<const Buffer>(open.buffer);
+  const bool keep_ttl = std::exchange(open.keep_ttl, true);
+  if (open.appends) open.buffer.clear();
+  store::CacheStore& cache = store();
+  begin_question(key);
+  auto done = [this, key, ino, bytes, appends = open.appends,
+               held = waiting_.hold(call, std::move(reply))](Result<Found> found) mutable {
+    const bool newest = end_question(key);
+    if (!found || !*found) {
+      log::error("the value of {} is not stored: {}", key,
+                 found ? "there is none" : found.error().what);
+      return held(vfs::error(found ? EIO : errno_of(found.error())));
+    }
+    Value* value = values_.find(ino);
+    if (value && value->entry.created_at.ns == 0) {
+      values_.settle(*value, std::move(**found));
+    } else {
+      values_.settle(values_.make(key), std::move(**found));
+      drop_name(key);
+    }
+    if (!newest) values_.forget_key(key);
+    held({});
+  };
+  if (open.appends) return cache.append(key, std::move(bytes), std::move(done));
+  cache.set(key, std::move(bytes), {.keep_ttl = keep_ttl}, std::move(done));
+}
+
+void CacheTree::write_behind(Open& open, Reply<void> reply) {
+  const std::string& key = open.key;
+  const bool keep_ttl = std::exchange(open.keep_ttl, true);
+  store::CacheEntry entry{.key = key, .size = open.buffer.size(),
+                          .created_at = {executor_.wall_now().ns / 1000 * 1000},
+                          .expires_at = {}, .bytes = std::make_shared<const Buffer>(open.buffer)};
+  const Value* present = values_.current(key);
+  if (keep_ttl && present) entry.expires_at = present->entry.expires_at;
+  Coming coming{.bytes = entry.bytes, .keep_ttl = keep_ttl, .ino = open.ino};
+  Value* made = values_.find(open.ino);
+  if (made && made->entry.created_at.ns == 0) {
+    values_.settle(*made, std::move(entry));
+  } else {
+    Value& next = values_.make(key);
+    values_.settle(next, std::move(entry));
+    coming.ino = next.ino;
+    drop_name(key);
+  }
+  Coming& place = coming_[key];
+  // A value set anew and then edited, all before it was sent, is set anew.
+  coming.keep_ttl = coming.keep_ttl && (!place.bytes || place.keep_ttl);
+  coming_bytes_ += coming.bytes->size();
+  if (place.bytes) coming_bytes_ -= place.bytes->size();
+  place = std::move(coming);
+  if (sending_ == 0) send_coming();
+  const bool has_room = coming_.size() < kMostComing && coming_bytes_ < kMostComingBytes;
+  if (has_room) return reply({});
+  waiting_for_room_.push_back(std::move(reply));
+}
+
+void CacheTree::send_coming() {
+  if (coming_.empty()) return;
+  auto sent = std::exchange(coming_, {});
+  coming_bytes_ = 0;
+  sending_++;
+  std::vector<store::CacheValue> values;
+  for (const auto& [key, coming] : sent) {
+    begin_question(key);
+    sending_keys_[key]++;
+    values.push_back({key, coming.bytes, coming.keep_ttl});
+  }
+  started().set_all(std::move(values), [this, sent = std::move(sent)](auto stored) {
+    on_sent(sent, std::move(stored));
+  });
+}
+
+void CacheTree::on_sent(const std::unordered_map<std::string, Coming>& sent,
+                        Result<std::vector<store::CacheEntry>> stored) {
+  sending_--;
+  if (stored) {
+    for (const store::CacheEntry& entry : *stored)
+      note_stored(entry, sent.at(entry.key).ino, end_question(entry.key));
+  } else {
+    for (const auto& [key, coming] : sent) {
+      end_question(key);
+      // One that is refused must not take the others with it.
+      if (stored.error().code == ENOTCONN || sent.size() == 1) {
+        note_lost(key, stored.error());
+      } else {
+        send_alone(key, coming);
+      }
+    }
+  }
+  for (auto& reply : std::exchange(waiting_for_room_, {})) reply({});
+  if (sending_ == 0) send_coming();
+}
+
+void CacheTree::send_alone(const std::string& key, const Coming& coming) {
+  begin_question(key);
+  started().set(key, coming.bytes, {.keep_ttl = coming.keep_ttl},
+                [this, key, ino = coming.ino](Result<Found> found) {
+                  const bool newest = end_question(key);
+                  if (found && *found) return note_stored(**found, ino, newest);
+                  note_lost(key, found ? Error{EIO, "there is none", {}} : found.error());
+                });
+}
+
+void CacheTree::note_stored(const store::CacheEntry& entry, Ino ino, bool newest) {
+  Value* value = values_.current(entry.key);
+  if (value && value->ino == ino) {
+    value->entry.created_at = entry.created_at;
+    value->entry.expires_at = entry.expires_at;
+    if (!newest) values_.forget_key(entry.key);
+  }
+  lost_.erase(entry.key);
+  if (--sending_keys_[entry.key] > 0) return;
+  sending_keys_.erase(entry.key);
+  if (auto waiters = waiting_for_key_.extract(entry.key))
+    for (auto& reply : waiters.mapped()) reply({});
+}
+
+// Who reads the key sees what the database has; who closes or syncs it next is told.
+void CacheTree::note_lost(const std::string& key, const Error& why) {
+  log::error("the value of {} is not stored: {}", key, why.what);
+  values_.forget_key(key);
+  drop_name(key);
+  if (--sending_keys_[key] == 0) sending_keys_.erase(key);
+  const int code = errno_of(why);
+  if (auto waiters = waiting_for_key_.extract(key)) {
+    for (auto& reply : waiters.mapped()) reply(vfs::error(code));
+  } else {
+    lost_[key] = code;
+  }
+}
+
+void CacheTree::wait_for(const vfs::Call& call, const std::string& key, Reply<void> reply) {
+  if (coming_.contains(key)) send_coming();
+  if (!sending_keys_.contains(key)) return reply({});
+  waiting_for_key_[key].push_back(waiting_.hold(call, std::move(reply)));
+}
+
+}  // namespace tusk::virt
