@@ -203,8 +203,19 @@ class Pages(unittest.TestCase):
     def test_every_cell_of_every_section(self):
         for _, document, tree, _, _ in self.each():
             for name, section in document.items():
-                if isinstance(section, dict) and "columns" in section:
-                    self.check_section(tree.find("section", id=name)[0], section)
+                if not isinstance(section, dict) or "columns" not in section:
+                    continue
+                # What is said of all of them is said once.
+                shown = tree.find("section", id=name) or tree.find("section", id="away")
+                self.check_section(shown[0], section)
+
+    def test_what_keeps_all_figures_away_is_said_once(self):
+        for _, document, tree, _, _ in self.each("empty"):
+            self.assertEqual(len(tree.find("p", class_="notice")), 2, "one of them in noscript")
+        document = {**documents.empty(), "cache_hit": documents.section(["kind"], [["tables"]])}
+        tree = self.dom("dashboard.html", document)
+        self.assertEqual(tree.find("section", id="away"), [])
+        self.assertTrue(tree.find("section", id="cache_hit"))
 
     def check_section(self, shown, section):
         left_out = columns_left_out(section)
@@ -329,6 +340,21 @@ class Pages(unittest.TestCase):
             self.assertNotEqual(tree.find("title")[0].text(), "taken")
             self.assertIn(documents.ATTACKS[0], tree.find("h1")[0].text())
             self.assertNotIn("\u202e", main.text())
+
+    def test_colours_can_be_told_from_their_ground(self):
+        css = (PAGES / "page.css").read_text()
+        light, dark = (dict(re.findall(r"--(\w+): (#[0-9a-f]{6});", part)) for part in css.split("}")[:2])
+
+        def luminance(colour):
+            parts = [int(colour[i:i + 2], 16) / 255 for i in (1, 3, 5)]
+            parts = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+            return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+        for palette in (light, dark):
+            for text in ("ink", "quiet", "link", "ok", "warning", "critical", "unknown"):
+                for ground in ("ground", "card", "soft"):
+                    bright, dim = sorted((luminance(palette[text]), luminance(palette[ground])), reverse=True)
+                    self.assertGreaterEqual((bright + 0.05) / (dim + 0.05), 4.5, (text, ground, palette))
 
     def test_no_marker_is_left(self):
         for page, _, tree, _, _ in self.each("ordinary", "empty"):

@@ -70,7 +70,7 @@ const page = (() => {
   const signed = (value, text) => (value > 0 ? "+" : "") + text(value);
 
   const words = (name) => visible(name).replace(/_/g, " ");
-  const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+  const capital = (text) => (text === "ok" ? "OK" : text.charAt(0).toUpperCase() + text.slice(1));
   const component_title = (name) =>
     Object.hasOwn(COMPONENTS, name) ? COMPONENTS[name] : capital(words(name));
 
@@ -79,19 +79,20 @@ const page = (() => {
     const unit = /^(.*)_(pct|ms|s)$/.exec(name);
     if (unit) return `${capital(words(unit[1]))}, ${unit[2] === "pct" ? "%" : unit[2]}`;
     if (name === "bytes") return "Size";
-    return capital(words(name.replace(/_bytes$/, "_size").replace(/^(.+)_name$/, "$1").replace("_pct_", "_%_")));
+    if (name === "delta_bytes") return "Change";
+    return capital(words(name.replace(/_bytes$/, "_size").replace(/^(.+)_name$/, "$1").replace(/^pct_/, "%_")));
   }
 
   const MOMENT = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d(?:\.\d+)?)?(Z|[+-]\d\d(?::?\d\d)?)?$/;
   function moment_text(text) {
     const match = MOMENT.exec(text);
-    if (!match) return visible(text);
     const zone = match[4] === undefined ? "" : /^(Z|[+-]00(:?00)?)$/.test(match[4]) ? " UTC" : ` ${match[4]}`;
     return `${match[1]} ${match[2]}${zone}`;
   }
   function moment(text) {
     if (text === null || text === undefined) return NOT_MEASURED;
-    return make("time", { datetime: MOMENT.test(text) ? text : null, title: visible(text) }, moment_text(text));
+    if (!MOMENT.test(text)) return visible(text);
+    return make("time", { datetime: text, title: text }, moment_text(text));
   }
 
   // ---- colour: a word of the status, never a word of the data
@@ -112,8 +113,9 @@ const page = (() => {
     const svg = draw_svg("svg", { class: "dial", viewBox: "0 0 120 108", role: "img",
       "aria-label": `Health score: ${known ? `${number_text(health.score)} of 100` : "not measured"}` });
     svg.append(draw_svg("path", { d: arc, class: "dial-track", pathLength: 100 }));
-    if (share > 0)
-      svg.append(draw_svg("path", { d: arc, class: "dial-fill", pathLength: 100, "stroke-dasharray": `${share} 200` }));
+    // Nothing of it left is a point of colour, not no colour.
+    if (known)
+      svg.append(draw_svg("path", { d: arc, class: "dial-fill", pathLength: 100, "stroke-dasharray": `${Math.max(share, 0.01)} 200` }));
     svg.append(
       draw_svg("text", { x: 60, y: 72, class: "dial-score" }, known ? number_text(health.score) : NOT_MEASURED),
       draw_svg("text", { x: 60, y: 92, class: "dial-of" }, known ? "of 100" : ""));
@@ -190,7 +192,8 @@ const page = (() => {
     if (value === null || value === undefined) return make("span", { class: "none" }, NOT_MEASURED);
     if (is_number(value)) {
       if (/(^|_)bytes$/.test(column))
-        return make("data", { value, title: `${usual.format(value)} bytes` }, bytes_text(value));
+        return make("data", { value, title: `${usual.format(value)} bytes` },
+          column.startsWith("delta") ? signed(value, bytes_text) : bytes_text(value));
       return make("data", { value, title: value }, number_text(value));
     }
     if (typeof value === "boolean") return value ? "yes" : "no";
@@ -203,6 +206,7 @@ const page = (() => {
         "aria-label": column_title(column) }, visible(value));
     return code ? make("code", {}, visible(value)) : visible(value);
   }
+  const is_brief = (value) => typeof value === "string" && value.length <= 24;
   function delta_of(delta, column) {
     if (!is_number(delta) || delta === 0) return null;
     const text = /(^|_)bytes$/.test(column) ? bytes_text : number_text;
@@ -227,7 +231,7 @@ const page = (() => {
     const deltas = Array.isArray(section.deltas) ? section.deltas : [];
     const numeric = (at) => section.rows.some((row) => is_number(row[at]) || bytes_of(row[at] ?? "") !== null);
     const rows = section.rows.map((row, index) => ({ row, index, tr: make("tr", {}, ...shown.map(({ name, at }) =>
-      make("td", { class: numeric(at) ? "number" : null }, content_of(row[at], name),
+      make("td", { class: numeric(at) ? "number" : is_brief(row[at]) ? "brief" : null }, content_of(row[at], name),
         delta_of(list(deltas[index])[at], name)))) }));
     const body = make("tbody", {}, ...rows.map(({ tr }) => tr));
     let sorted = null;
@@ -317,7 +321,7 @@ const page = (() => {
       children.push(make("h3", {}, "Advice"),
         make("ul", { class: "advice" }, ...advice.map((text) => make("li", {}, visible(text)))));
     const made = card(id, title, rows.length ? counted(rows.length, "row", "rows") : null, ...children);
-    if (list(section.columns).length > 5 && rows.length) made.classList.add("wide");
+    if (list(section.columns).length > 4 && rows.length) made.classList.add("wide");
     return made;
   }
 
@@ -326,6 +330,9 @@ const page = (() => {
     const known = SECTIONS.map(([id]) => id);
     const others = Object.keys(data).filter((id) => !named.has(id));
     const all = [...known, ...others].filter((id) => data[id] && Array.isArray(data[id].columns));
+    const away = all.length > 1 && data[all[0]].error;
+    if (away && all.every((id) => data[id].error === away && !list(data[id].rows).length))
+      return [card("away", "No figures", null, notice(away))];
     return [make("div", { class: "sections" },
       ...all.map((id) => section_of(id, named.get(id) ?? capital(words(id)), data[id])))];
   }
@@ -360,11 +367,12 @@ const page = (() => {
   function bar(component) {
     const look = look_of_score(component.score);
     const known = is_number(component.score);
-    const scale = make("span", { class: "scale" },
+    const has_scale = is_number(component.good) || is_number(component.crit);
+    const scale = has_scale ? make("span", { class: "scale" },
       make("span", {}, "critical ", make("b", {}, number_text(component.crit))),
       component.warn === null || component.warn === undefined ? null
         : make("span", {}, "warn ", make("b", {}, number_text(component.warn))),
-      make("span", {}, "good ", make("b", {}, number_text(component.good))));
+      make("span", {}, "good ", make("b", {}, number_text(component.good)))) : null;
     const track = make("span", { class: "track", role: "meter", "aria-valuemin": 0, "aria-valuemax": 1,
       "aria-valuenow": known ? component.score : 0, "aria-label": component_title(component.component),
       "aria-valuetext": known ? `${number_text(component.score)} of 1, ${look}` : "not measured" });
@@ -406,7 +414,7 @@ const page = (() => {
       place(SEVERITIES, left.severity) - place(SEVERITIES, right.severity);
   }
   function alert_item(alert) {
-    const figures = make("p", { class: "quiet" },
+    const figures = make("p", { class: "quiet" }, "value ",
       make("data", { value: alert.value ?? "" }, number_text(alert.value)), ", threshold ",
       make("data", { value: alert.threshold ?? "" }, number_text(alert.threshold)), ", since ", moment(alert.since));
     if (alert.until) figures.append(" until ", moment(alert.until));
@@ -474,7 +482,7 @@ const page = (() => {
 
   // ---- the page
 
-  const TUSK = "M4 4c1 9 6 15 16 16-4-3-6-6-7-9-2 0-4-1-5-3 1 0 3 0 4-1C10 6 8 5 4 4z";
+  const TUSK = "M3 20.5C13.5 20.5 21 14 20.6 3.2c-.1-1.1-1.5-1.2-1.8-.1C16.9 11 11.8 16.6 3 19.1c-.9.3-.8 1.4 0 1.4z";
   function head(title, data) {
     document.title = `${title}: ${visible(data.database ?? "database")}`;
     const period = data.week ? make("p", { class: "quiet" }, make("strong", {}, visible(data.week)), " from ",
