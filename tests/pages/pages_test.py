@@ -16,6 +16,7 @@ import tempfile
 import unittest
 
 import documents
+from hand import Hand
 
 PAGES = pathlib.Path(__file__).resolve().parents[2] / "src/virtual/stats/pages"
 BROWSER = os.environ.get("TUSKFS_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -80,15 +81,22 @@ class Browser:
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
 
+    OPTIONS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+               "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
+               "--disable-features=OptimizationHints,MediaRouter,NetworkTimeServiceQuerying",
+               "--host-resolver-rules=MAP * ~NOTFOUND")
+
+    def hand(self, text):
+        page = self.folder / "hand.html"
+        page.write_text(text)
+        return Hand(BROWSER, [*self.OPTIONS, f"--user-data-dir={self.folder}/hand"], page.as_uri())
+
     def run(self, name, text, fragment="", *options):
         """What Chromium printed, what it said, what it asked of the network."""
         page, net = self.folder / f"{name}.html", self.folder / f"{name}.net.json"
         page.write_text(text)
         done = subprocess.run(
-            [BROWSER, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-             "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
-             "--disable-features=OptimizationHints,MediaRouter,NetworkTimeServiceQuerying",
-             "--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={self.folder}/profile",
+            [BROWSER, *self.OPTIONS, f"--user-data-dir={self.folder}/profile",
              "--virtual-time-budget=4000", "--enable-logging=stderr", "--log-level=0", "--v=0", f"--log-net-log={net}",
              *options, page.as_uri() + fragment],
             capture_output=True, text=True, timeout=240, check=True)
@@ -329,6 +337,41 @@ class Pages(unittest.TestCase):
             cells, by = self.column(Tree(out).root, "tables", "dead_rows")
             self.assertEqual((by, said), ({"dead_rows": order}, []))
             self.assertEqual(cells, sorted(cells, key=int, reverse=order == "descending"))
+
+    def test_a_hand_sorts_by_mouse_and_by_keyboard(self):
+        order = "[...document.querySelectorAll('#tables tbody td:nth-child(5) data')].map((each) => Number(each.value))"
+        by = "document.querySelector('#tables th[aria-sort]').getAttribute('aria-sort')"
+        with self.browser.hand(assembled("dashboard.html", self.documents["dashboard.html", "ordinary"])) as hand:
+            dead = sorted(row[5] for row in self.documents["dashboard.html", "ordinary"]["tables"]["rows"])
+            hand.click("#tables th[data-column=dead_rows] button")
+            self.assertEqual((hand.see(order), hand.see(by)), (dead[::-1], "descending"))
+            hand.press("Enter", 13, "\r")
+            self.assertEqual((hand.see(order), hand.see(by)), (dead, "ascending"))
+            self.assertEqual(hand.see("location.hash"), "#sort=tables:dead_rows:ascending")
+            self.assertEqual(hand.see("document.getElementById('said').textContent"),
+                             "Biggest tables sorted by Dead rows, ascending")
+            hand.press("Tab", 9)
+            self.assertEqual(hand.see("document.activeElement.closest('th').dataset.column"), "dead_pct")
+
+    def test_all_rows_on_demand(self):
+        shown = "[...document.querySelectorAll('#tables tbody tr')].filter((row) => row.offsetParent).length"
+        with self.browser.hand(assembled("dashboard.html", self.documents["dashboard.html", "hostile"])) as hand:
+            self.assertEqual(hand.see(shown), 12)
+            hand.click("#tables .more")
+            self.assertEqual(hand.see(shown), 400)
+            hand.narrow(PHONE)
+            self.assertEqual(hand.see("[innerWidth, document.documentElement.scrollWidth]"), [PHONE, PHONE])
+
+    def test_sql_can_be_copied(self):
+        with self.browser.hand(assembled("weekly_report.html", self.documents["weekly_report.html", "ordinary"])) as hand:
+            hand.click("#actions .copy")
+            hand.see("new Promise((done) => { const look = () => document.getElementById('said').textContent"
+                     " ? done() : setTimeout(look, 10); look(); })")
+            self.assertEqual(hand.see("document.getElementById('said').textContent"), "Copied")
+            hand.see("(() => { const box = document.createElement('textarea'); document.body.append(box); box.focus(); })()")
+            hand.ask("Input.dispatchKeyEvent", type="keyDown", key="v", code="KeyV", windowsVirtualKeyCode=86, modifiers=2,
+                     commands=["paste"])
+            self.assertEqual(hand.see("document.querySelector('textarea').value"), "VACUUM (ANALYZE) public.orders;")
 
     def test_hostile_text_is_text(self):
         for page, _, tree, _, _ in self.each("hostile"):

@@ -207,6 +207,7 @@ const page = (() => {
     return code ? make("code", {}, visible(value)) : visible(value);
   }
   const is_brief = (value) => typeof value === "string" && value.length <= 24;
+  // "deltas" of a section is either cell by cell as "rows", numbers or null, or a table of its own.
   function delta_of(delta, column) {
     if (!is_number(delta) || delta === 0) return null;
     const text = /(^|_)bytes$/.test(column) ? bytes_text : number_text;
