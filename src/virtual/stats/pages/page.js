@@ -461,12 +461,12 @@ const page = (() => {
       action.sql ? sql_block(action.sql) : null,
       action.undo ? make("details", {}, make("summary", {}, "How to undo it"), sql_block(action.undo)) : null);
     return card("actions", "What to do", null, all.length ? make("ol", { class: "actions" }, ...all.map(item))
-      : nothing("Nothing needs doing."));
+      : nothing("Nothing is suggested."));
   }
   function growth(given) {
     const rows = list(given).map((one) => [one.name ?? null, one.kind ?? null, one.bytes ?? null, one.delta_bytes ?? null]);
     return card("growth", "Growth", null, ...(rows.length
-      ? table_of("growth", "Growth", { columns: ["name", "kind", "bytes", "delta_bytes"], rows }) : [nothing("Nothing grew.")]));
+      ? table_of("growth", "Growth", { columns: ["name", "kind", "bytes", "delta_bytes"], rows }) : [nothing("No growth was measured.")]));
   }
 
   // The figures behind the lines, for those who do not see them.
