@@ -18,9 +18,13 @@ namespace {
 using vfs::Outcome;
 using vfs::Reply;
 
+constexpr auto kPromised = std::chrono::seconds(5);
 constexpr int kPageKeys = 1000;
 // Offsets of a listing: 1 after ".", 2 after "..", then 3 + the key's number.
 constexpr std::uint64_t kDots = 2;
+
+// As long as the kernel believes a name.
+constexpr std::int64_t kBriefly = 1'000'000'000;
 
 int errno_of(const Error& error) { return error.code == ENOTCONN ? EIO : error.code; }
 
@@ -101,8 +105,11 @@ vfs::Attr CacheTree::attr_of(const Value& value) const {
   attr.size = value.entry.size;
   attr.blocks = (attr.size + 511) / 512;
   attr.atime = attr.mtime = attr.ctime = value.entry.created_at;
-  attr.valid = value.entry.created_at.ns == 0 ? vfs::Valid::never : vfs::Valid::lasting;
-  attr.name_valid = hears_ ? vfs::Valid::briefly : vfs::Valid::never;
+  attr.valid = value.is_coming() ? vfs::Valid::never : vfs::Valid::lasting;
+  const auto& end = value.entry.expires_at;
+  const bool ends_soon = end && end->ns - executor_.wall_now().ns < kBriefly;
+  const bool is_steady = hears_ && !value.is_coming() && !ends_soon;
+  attr.name_valid = is_steady ? vfs::Valid::briefly : vfs::Valid::never;
   return attr;
 }
 
@@ -168,6 +175,7 @@ void CacheTree::lookup(const vfs::Call& call, Ino parent, std::string_view name,
                        Reply<vfs::Entry> reply) {
   const auto key = key_of(parent, name);
   if (!key) return reply(std::unexpected(key.error()));
+  if (Value* value = values_.writers_if_any(*key)) return reply(counted(*value));
   if (Value* value = hears_ ? values_.current(*key) : nullptr) return reply(counted(*value));
   ask_entry(*key, false, [this, call, held = waiting_.hold(call, std::move(reply))](
                              Outcome<Value*> value) mutable {
@@ -191,7 +199,7 @@ void CacheTree::getattr(const vfs::Call&, Ino ino, Reply<vfs::Attr> reply) {
   if (!value) return reply(vfs::error(ESTALE));
   vfs::Attr attr = attr_of(*value);
   // A file that is being made is as long as what was written to it.
-  if (value->entry.created_at.ns == 0) {
+  if (value->is_coming()) {
     for (const auto& [handle, open] : open_)
       if (open.ino == ino && open.writes) attr.size = open.buffer.size();
   }
@@ -216,6 +224,7 @@ void CacheTree::setattr(const vfs::Call& call, Ino ino, const vfs::AttrChange& c
 void CacheTree::resize(const vfs::Call& call, Value& value, std::uint64_t size,
                        Reply<vfs::Attr> reply) {
   if (size > started().limit()) return reply(vfs::error(EFBIG));
+  if (!value.is_coming()) return send_to_writers(value, std::move(reply));
   for (auto& [handle, open] : open_) {
     if (open.ino != value.ino || !open.writes) continue;
     open.buffer.resize(size, 0);
@@ -244,6 +253,17 @@ void CacheTree::resize(const vfs::Call& call, Value& value, std::uint64_t size,
                   reply(attr);
                 });
               });
+}
+
+// On its way it looks up and forgets the inode once.
+void CacheTree::promise(Value& value) {
+  value.promised = true;
+  executor_.after(kPromised, [this, ino = value.ino] {
+    Value* still = values_.find(ino);
+    if (!still) return;
+    still->promised = false;
+    values_.release(*still);
+  });
 }
 
 void CacheTree::readlink(const vfs::Call&, Ino, Reply<std::string_view> reply) {
@@ -310,28 +330,31 @@ void CacheTree::open(const vfs::Call& call, Ino ino, int flags, Reply<vfs::Opene
   open_reader(call, *value, std::move(reply));
 }
 
-// A value that is not its key's any more is ESTALE: the kernel then looks the name up again.
+// Where the name has another value by now, the newest is read past what the kernel keeps of this one.
 void CacheTree::open_reader(const vfs::Call& call, Value& value, Reply<vfs::Opened> reply) {
-  const auto finish = [this](const Value& from) {
-    Open open{.ino = from.ino, .key = from.entry.key};
-    open.bytes = from.entry.bytes;
-    return vfs::Opened{.handle = add(std::move(open)), .lasting = true};
+  const auto finish = [this](Ino ino, const Value& newest) {
+    Open open{.ino = ino, .key = newest.entry.key};
+    open.bytes = newest.entry.bytes;
+    const bool is_this = newest.ino == ino;
+    return vfs::Opened{
+        .handle = add(std::move(open)), .lasting = is_this, .direct = !is_this};
   };
-  const bool is_known = hears_ && values_.current(value.entry.key) == &value;
-  if (is_known && value.entry.bytes) return reply(finish(value));
-  if (hears_ && !is_known) return reply(vfs::error(ESTALE));
-  ask_entry(value.entry.key, true,
+  const std::string key = value.entry.key;
+  const Value* newest = hears_ ? values_.current(key) : nullptr;
+  if (newest && newest->entry.bytes) return reply(finish(value.ino, *newest));
+  ask_entry(key, true,
             [this, call, finish, ino = value.ino,
              held = waiting_.hold(call, std::move(reply))](Outcome<Value*> now) mutable {
               if (!waiting_.waits(call)) return;
               if (!now) return held(std::unexpected(now.error()));
-              if (!*now || (*now)->ino != ino) return held(vfs::error(ESTALE));
-              held(finish(**now));
+              if (!*now || !(*now)->entry.bytes) return held(vfs::error(ENOENT));
+              held(finish(ino, **now));
             });
 }
 
 void CacheTree::open_writer(const vfs::Call& call, Value& value, int flags,
                             Reply<vfs::Opened> reply) {
+  if (!value.is_coming()) return send_to_writers(value, std::move(reply));
   Open open{.ino = value.ino, .key = value.entry.key, .writes = true};
   open.appends = (flags & O_APPEND) != 0 && (flags & O_ACCMODE) == O_WRONLY;
   open.dirty = (flags & O_TRUNC) != 0;
@@ -346,7 +369,7 @@ void CacheTree::open_writer(const vfs::Call& call, Value& value, int flags,
              held = waiting_.hold(call, std::move(reply))](Outcome<Value*> now) mutable {
               if (!waiting_.waits(call)) return;
               if (!now) return held(std::unexpected(now.error()));
-              if (!*now || !(*now)->entry.bytes) return held(vfs::error(ESTALE));
+              if (!*now || !(*now)->entry.bytes) return held(vfs::error(ENOENT));
               open.buffer = *(*now)->entry.bytes;
               held(opened(std::move(open)));
             });
@@ -357,7 +380,7 @@ void CacheTree::create(const vfs::Call& call, Ino parent, std::string_view name,
   const auto key = key_of(parent, name);
   if (!key) return reply(vfs::error(key.error().value == ENOENT ? EINVAL : key.error().value));
   if (flags & O_EXCL) return create_new(call, *key, std::move(reply));
-  Value& value = values_.make(*key);
+  Value& value = values_.writers(*key);
   Open open{.ino = value.ino, .key = *key, .writes = true};
   open.dirty = true;
   const vfs::Entry entry = counted(value);
@@ -437,6 +460,7 @@ void CacheTree::release(Ino, Handle handle) {
   Value* value = values_.find(ino);
   if (!value) return;
   value->opens--;
+  if (value->opens == 0) values_.end_writers(*value);
   values_.release(*value);
 }
 

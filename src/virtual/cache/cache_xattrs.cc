@@ -36,6 +36,7 @@ void CacheTree::expire(const vfs::Call& call, const Value& value, std::optional<
     if (!done) return held(vfs::error(done.error().code == ENOTCONN ? EIO : done.error().code));
     Value* known = values_.current(key);
     if (known && newest) known->entry.expires_at = at;
+    drop_name(key);  // it may end sooner than the kernel believes
     if (known && at && *at <= executor_.wall_now()) values_.forget_key(key);
     held({});
   });

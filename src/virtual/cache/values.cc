@@ -25,6 +25,22 @@ Value& Values::make(const std::string& key) {
   return *value;
 }
 
+Value& Values::writers(const std::string& key) {
+  Value*& value = writers_[key];
+  if (!value) value = &make(key);
+  return *value;
+}
+
+Value* Values::writers_if_any(const std::string& key) {
+  const auto found = writers_.find(key);
+  return found == writers_.end() ? nullptr : found->second;
+}
+
+void Values::end_writers(const Value& value) {
+  const auto found = writers_.find(value.entry.key);
+  if (found != writers_.end() && found->second == &value) writers_.erase(found);
+}
+
 Value& Values::install(store::CacheEntry entry) {
   if (Value* known = current(entry.key)) {
     const bool same =
@@ -42,6 +58,8 @@ Value& Values::install(store::CacheEntry entry) {
 
 void Values::settle(Value& value, store::CacheEntry entry) {
   forget_key(entry.key);
+  value.entry.key = entry.key;
+  end_writers(value);
   const SharedBytes bytes = std::exchange(entry.bytes, nullptr);
   value.entry = std::move(entry);
   value.current = true;
@@ -96,7 +114,8 @@ void Values::move(const std::string& key, const std::string& new_key) {
 }
 
 void Values::release(Value& value) {
-  if (value.lookups > 0 || value.opens > 0) return;
+  if (value.lookups > 0 || value.opens > 0 || value.promised) return;
+  end_writers(value);
   if (value.current) current_.erase(value.entry.key);
   if (value.entry.bytes) {
     bytes_ -= value.entry.bytes->size();

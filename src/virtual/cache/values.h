@@ -16,8 +16,10 @@ struct Value {
   Ino ino{};
   store::CacheEntry entry;  // bytes null: not loaded
   bool current = false;     // the key's value, as far as is known
+  bool is_coming() const { return entry.created_at.ns == 0; }
   std::uint64_t lookups = 0;
   std::uint32_t opens = 0;
+  bool promised = false;  // to a writer, who will look it up
   std::list<Ino>::iterator used{};  // of those with bytes
 };
 
@@ -32,6 +34,12 @@ class Values {
   Value& install(store::CacheEntry entry);
   // A value that no key has yet.
   Value& make(const std::string& key);
+  // The inode that who writes the key's next value gets, so that the kernel does not touch what
+  // readers have of the present one.
+  Value& writers(const std::string& key);
+  Value* writers_if_any(const std::string& key);
+  // Nobody writes any more: the name means the present value again.
+  void end_writers(const Value& value);
   // It becomes its key's value.
   void settle(Value& value, store::CacheEntry entry);
   void keep_bytes(Value& value, SharedBytes bytes);
@@ -51,6 +59,7 @@ class Values {
   std::uint64_t last_ino_;
   std::unordered_map<std::uint64_t, std::unique_ptr<Value>> values_;
   std::unordered_map<std::string, Value*> current_;
+  std::unordered_map<std::string, Value*> writers_;
   std::list<Ino> recent_;  // those with bytes, the latest used first
   std::size_t bytes_ = 0;
 };
