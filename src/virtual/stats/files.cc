@@ -6,6 +6,7 @@
 #include "virtual/stats/dashboard.h"
 #include "virtual/stats/health.h"
 #include "virtual/stats/metrics.h"
+#include "virtual/stats/pages.h"
 
 namespace tusk::virt {
 namespace {
@@ -146,6 +147,10 @@ LiveEntry stats_folder(Statistics& statistics) {
   folder.add_served("dashboard.json", dashboard_statistics(),
                     [](const auto& tables, const auto& server, WallTime now) {
                       return pretty(dashboard_json(tables, server, now));
+                    });
+  folder.add_served("dashboard.html", dashboard_statistics(),
+                    [](const auto& tables, const auto& server, WallTime now) {
+                      return page("dashboard", dashboard_json(tables, server, now));
                     });
   return folder.finish();
 }

@@ -1,6 +1,9 @@
-# cmake -DIN=sql/queries -DOUT=queries.inc -P EmbedSql.cmake
-# Writes one {"name.sql", R"sql(text)sql"} initialiser per file, sorted by name.
-file(GLOB files "${IN}/*.sql")
+# cmake -DIN=sql/queries -DOUT=queries.inc [-DONLY=*.sql] -P EmbedText.cmake
+# Writes one {"name.sql", R"(text)"} initialiser per file, sorted by name.
+if(NOT ONLY)
+  set(ONLY "*")
+endif()
+file(GLOB files "${IN}/${ONLY}")
 list(SORT files)
 set(body "")
 foreach(path IN LISTS files)
