@@ -74,6 +74,10 @@ select tusk_cache.expire_at($1::text, to_timestamp($2::int8 / 1e9))
 -- name: cache_persist
 select tusk_cache.persist($1::text)
 
+-- name: cache_sweep
+-- A batch of what has come to its end, or is too much; whether there may be more.
+select tusk_cache.sweep(1000) >= 1000
+
 -- name: cache_limit
 select s.max_value
 from tusk_cache.settings s

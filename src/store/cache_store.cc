@@ -200,6 +200,14 @@ class CacheStoreImpl final : public CacheStore {
     if (!at) return ask_whether("cache_persist", of(key), std::move(callback));
     ask_whether("cache_expire_at", of(key).add(at->ns), std::move(callback));
   }
+  void sweep(Callback<Result<bool>> callback) override {
+    work<bool>(
+        [](Session& session) -> Result<bool> {
+          TRY_ASSIGN(const auto answers, session.ask({{"cache_sweep", Params()}}, false));
+          return !answers.empty() && answers[0].row(0).boolean(0);
+        },
+        std::move(callback));
+  }
   std::uint64_t limit() const override { return limit_; }
 
  private:

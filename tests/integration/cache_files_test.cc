@@ -204,6 +204,16 @@ TEST_F(CacheFiles, a_value_ends_when_it_should) {
   EXPECT_EQ(content_soon(key("k"), "none"), "none");
 }
 
+TEST_F(CacheFiles, what_has_ended_is_swept) {
+  put(key("warm"), "x");
+  sql_->rows("select tusk_cache.set('k' || i, '1', '1 ms') from generate_series(1, 3000) i");
+  const auto deadline = std::chrono::steady_clock::now() + 60s;
+  while (sql_->number("select count(*) from tusk_cache.cache") > 1 &&
+         std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(200ms);
+  EXPECT_EQ(sql_->number("select count(*) from tusk_cache.cache"), 1);
+}
+
 TEST_F(CacheFiles, any_key_is_a_name) {
   const Strings names = {"a/b", "100%", ".hidden", "..", "\xc3\xa4\xf0\x9f\x90\x98", "new\nline", " ",
                          "-rf", "'quoted\"", "a.b", "%2F"};

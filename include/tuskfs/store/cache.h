@@ -72,6 +72,8 @@ class CacheStore {
   // Empty: no end. False: there is no such key.
   virtual void expire(const std::string& key, std::optional<WallTime> at,
                       Callback<Result<bool>>) = 0;
+  // Removes a batch of what has come to its end. Whether there may be more.
+  virtual void sweep(Callback<Result<bool>>) = 0;
   // Waits for everything that was asked for, but not for its answers.
   virtual void drain() = 0;
   // The longest value.

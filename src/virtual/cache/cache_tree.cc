@@ -18,6 +18,7 @@ namespace {
 using vfs::Outcome;
 using vfs::Reply;
 
+constexpr auto kSweep = std::chrono::seconds(10);
 constexpr auto kPromised = std::chrono::seconds(5);
 constexpr int kPageKeys = 1000;
 // Offsets of a listing: 1 after ".", 2 after "..", then 3 + the key's number.
@@ -54,8 +55,17 @@ store::CacheStore& CacheTree::started() {
   if (!store_) {
     store_ = start_({.changed = [this](const store::CacheChange& change) { changed(change); },
                      .hears = [this](bool now) { hears(now); }});
+    executor_.after(kSweep, [this] { sweep(); });
   }
   return *store_;
+}
+
+// Where several mounts do this, each finds less to do.
+void CacheTree::sweep() {
+  started().sweep([this](Result<bool> has_more) {
+    if (has_more && *has_more) return sweep();
+    executor_.after(kSweep, [this] { sweep(); });
+  });
 }
 
 void CacheTree::changed(const store::CacheChange& change) {

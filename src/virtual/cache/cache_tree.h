@@ -104,6 +104,7 @@ class CacheTree final : public ReadOnly {
   store::CacheStore& started();
   void changed(const store::CacheChange& change);
   void hears(bool hears);
+  void sweep();
 
   bool is_top(Ino ino) const { return ino == top_; }
   vfs::Attr attr_of(const Value& value) const;
