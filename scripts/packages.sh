@@ -56,6 +56,11 @@ install_missing() {
   apt_install "${missing[@]}"
 }
 
+# The newest major version of the server that is installed.
+newest_server() {
+  ls /usr/lib/postgresql | sort -n | tail -1
+}
+
 # install_s3_server FOLDER
 install_s3_server() {
   if [ -x "$1/node_modules/.bin/s3rver" ]; then return; fi

@@ -13,6 +13,7 @@ case "${1:-}" in
 esac
 
 install_missing "${build_packages[@]}" "${test_packages[@]}"
+install_missing "postgresql-$(newest_server)-pgtap" libtap-parser-sourcehandler-pgtap-perl
 ensure_fuse_device
 if ! install_s3_server "$PWD/.cache/s3rver"; then
   say "no S3 server can be had from npm: the tests of S3 are left out"

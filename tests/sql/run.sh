@@ -4,7 +4,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 sql=$(cd "$here/../../sql/cache" && pwd)
-bin=${PG_BIN:-$(pg_config --bindir)}
+bin=${PG_BIN:-/usr/lib/postgresql/$(ls /usr/lib/postgresql | sort -n | tail -1)/bin}
 work=$(mktemp -d /tmp/tusk-sql.XXXXXX)
 export PGHOST=$work PGUSER=postgres PGDATABASE=cache_test PGOPTIONS=--client-min-messages=warning
 
