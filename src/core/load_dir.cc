@@ -31,6 +31,7 @@ void fill_file(Node& node, const store::FileRow& row) {
   node.file.checksum = row.checksum;
   node.file.content_at = row.content_at;
   node.file.kept = row.version;
+  node.file.left_empty = true;
   if (!row.holes.empty()) content_of(node).holes = IntervalSet(row.holes);
 }
 

@@ -61,6 +61,7 @@ struct FileState {
   std::optional<Checksum> checksum;  // of the last published content
   WallTime content_at{};             // since when this is the content, as history counts
   Version kept = 0;        // no row of a chunk up to this version may go: history may need it
+  bool left_empty = false;  // version 0 counts: it was closed, or made, without content
   bool continued = false;  // the last publication was not by the last close of a writer
   std::unique_ptr<Content> content;  // what of it is in memory; null: nothing
 };

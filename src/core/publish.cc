@@ -27,7 +27,7 @@ bool is_only_moved(const Content& content) { return content.moving && content.mo
 // snapshot's.
 bool starts_version(Core& core, Node& node) {
   const FileState& file = node.file;
-  if (!node.stored || node.gone || file.version == 0) return false;
+  if (!node.stored || node.gone || (file.version == 0 && !file.left_empty)) return false;
   const store::Policy& policy = policy_of(core, node);
   if (policy.versions <= 0 || is_only_moved(*file.content)) return false;
   if (file.content_at <= core.last_snapshot) return true;

@@ -45,6 +45,20 @@ TEST_F(HistoryView, a_file_is_a_folder_of_its_versions) {
   EXPECT_EQ(contents("file").back(), "four");
 }
 
+TEST_F(HistoryView, an_empty_file_is_a_content_too) {
+  put_synced("closed", "");
+  ASSERT_EQ(::mknod(at("made").c_str(), S_IFREG | 0644, 0), 0);
+  settle();
+  const Path before = now();
+  for (const char* name : {"closed", "made"}) {
+    put_synced(name, "something");
+    EXPECT_EQ(get(before / name), "");
+    EXPECT_EQ(contents(name), (Strings{"", "something"}));
+  }
+  put_synced("whole", "at once");
+  EXPECT_EQ(contents("whole"), Strings{"at once"});
+}
+
 TEST_F(HistoryView, versions_in_chunks_are_read_as_they_were) {
   const std::string first = pattern(5'000'000), second = pattern(3'000'000, 2);
   put_synced("large", first);

@@ -60,8 +60,8 @@ std::string xattrs_of(const Path& path) {
 std::string described(const Path& path, const SnapshotOptions& options) {
   const struct stat s = stat_of(path);
   std::ostringstream text;
-  text << std::oct << s.st_mode << std::dec << ' ' << s.st_uid << ':' << s.st_gid
-       << " links=" << s.st_nlink;
+  text << std::oct << (options.attributes ? s.st_mode : s.st_mode & S_IFMT) << std::dec;
+  if (options.attributes) text << ' ' << s.st_uid << ':' << s.st_gid << " links=" << s.st_nlink;
   if (!S_ISDIR(s.st_mode)) text << " size=" << s.st_size;
   if (S_ISCHR(s.st_mode) || S_ISBLK(s.st_mode)) text << " rdev=" << s.st_rdev;
   if (S_ISREG(s.st_mode)) text << content_hash(path);

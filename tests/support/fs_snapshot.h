@@ -10,6 +10,7 @@
 namespace tusk::test {
 
 struct SnapshotOptions {
+  bool attributes = true;  // modes, owners, links
   bool mtimes = true;
   bool ctimes = false;
   bool xattrs = true;

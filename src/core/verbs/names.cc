@@ -18,6 +18,7 @@ constexpr std::size_t kTargetMax = 4095;
 Attempt<vfs::Entry> mknod(Core& core, const vfs::Call& call, Ino parent, std::string_view name,
                           mode_t mode, dev_t rdev) {
   ATTEMPT_ASSIGN(Node * node, make_node(core, call, parent, name, {mode, rdev}));
+  node->file.left_empty = true;
   return entry_of(*node);
 }
 

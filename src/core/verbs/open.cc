@@ -53,6 +53,7 @@ void release(Core& core, Handle handle) {
   }
   // A reader's close says nothing about what a writer is in the middle of.
   if (may_have_written || node.opens == 0) publish(core, node);
+  if (may_have_written && node.writers == 0) node.file.left_empty = true;
   if (node.lookups == 0) core.release_if_unused(node);
 }
 
