@@ -89,9 +89,11 @@ void LiveTree::show(std::size_t index, Reply<Rendered> done) {
   Node& node = nodes_[index];
   if (is_fresh(node, node.shown_at)) return done(node.shown);
   if (node.shown.text) {
+    const auto waited = node.rendering ? executor_.now() - node.began_at : std::chrono::nanoseconds(0);
+    if (waited >= kPatience) return done(node.shown);
     // Whichever comes first answers.
     auto once = std::make_shared<Reply<Rendered>>(std::move(done));
-    executor_.after(kPatience, [this, index, once] {
+    executor_.after(kPatience - waited, [this, index, once] {
       if (*once) std::exchange(*once, nullptr)(nodes_[index].shown);
     });
     done = [once](Outcome<Rendered> rendered) {
@@ -100,6 +102,7 @@ void LiveTree::show(std::size_t index, Reply<Rendered> done) {
   }
   node.waiters.push_back(std::move(done));
   if (std::exchange(node.rendering, true)) return;
+  node.began_at = executor_.now();
   node.file->render([this, index](Outcome<Rendered> rendered) {
     on_rendered(index, std::move(rendered));
   });

@@ -1,0 +1,37 @@
+#include "support/sidecar_mount.h"
+
+#include <signal.h>
+#include <sys/mount.h>
+
+#include <stdexcept>
+
+namespace tusk::test {
+
+SidecarMount::SidecarMount(const std::string& database, const std::vector<std::string>& further)
+    : mountpoint_(temp_.path() / "mnt") {
+  std::filesystem::create_directory(mountpoint_);
+  std::vector<std::string> args = {TUSKFS_BINARY, "sidecar",    "-f",
+                                   database,      mountpoint_,  "--log-file",
+                                   temp_.path() / "log"};
+  args.insert(args.end(), further.begin(), further.end());
+  Spawn spawn;
+  spawn.death_signal = SIGTERM;  // the driver then unmounts by itself
+  driver_.emplace(args, spawn);
+  eventually([this] { return is_mounted(mountpoint_) || !driver_->running(); },
+             std::chrono::seconds(120));
+  if (driver_->running() && is_mounted(mountpoint_)) return;
+  detach();
+  throw std::runtime_error("no sidecar: " + driver_->wait(std::chrono::seconds(10)).err);
+}
+
+SidecarMount::~SidecarMount() {
+  detach();
+  driver_->wait(std::chrono::seconds(120));
+}
+
+void SidecarMount::detach() const {
+  if (::umount2(mountpoint_.c_str(), MNT_DETACH) == 0 || !is_mounted(mountpoint_)) return;
+  run({"fusermount3", "-uz", mountpoint_});
+}
+
+}  // namespace tusk::test

@@ -1,0 +1,27 @@
+// A mount of `tuskfs sidecar` over a database of the test; gone when the test is, however it ends.
+#pragma once
+
+#include "support/mount.h"
+
+namespace tusk::test {
+
+class SidecarMount {
+ public:
+  // Mounted when it returns. Throws with what the driver said when it cannot be.
+  explicit SidecarMount(const std::string& database, const std::vector<std::string>& further = {});
+  SidecarMount(const SidecarMount&) = delete;
+  SidecarMount& operator=(const SidecarMount&) = delete;
+  ~SidecarMount();
+
+  const std::filesystem::path& path() const { return mountpoint_; }
+  std::filesystem::path stats(const std::string& name) const { return mountpoint_ / "stats" / name; }
+
+ private:
+  void detach() const;
+
+  TempFolder temp_;
+  std::filesystem::path mountpoint_;
+  std::optional<Child> driver_;
+};
+
+}  // namespace tusk::test
