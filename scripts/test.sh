@@ -19,6 +19,10 @@ if ! install_s3_server "$PWD/.cache/s3rver"; then
   export GTEST_FILTER="${GTEST_FILTER:-*}:-*S3*"
 fi
 
+install_pgtap
+install_promtool "$PWD/.cache/promtool" || say "there is no promtool: its test is left out"
+export PATH="$PATH:$PWD/.cache/promtool"
+
 say "building preset $preset"
 cmake --preset "$preset" -DTUSKFS_TESTS=ON >&2
 cmake --build --preset "$preset" -j "$(build_jobs)" >&2
