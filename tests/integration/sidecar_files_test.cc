@@ -151,10 +151,13 @@ TEST_F(SidecarFiles, a_stopped_collector_does_not_hold_a_reader_that_has_somethi
 
 TEST_F(SidecarFiles, a_locked_table_holds_nobody) {
   Sql sql(database_);
-  sql.run("create table locked (a int primary key); begin; lock table locked in access exclusive mode");
+  sql.run("create table locked (a int primary key)");
+  sql.run("begin; lock table locked in access exclusive mode");
   const SidecarMount mount(database_);
   std::string text;
   EXPECT_LT(time_of([&] { text = get(mount.stats("tables")); }), seconds(30));
+  EXPECT_FALSE(text.empty());
+  RecordProperty("tables", text);
   EXPECT_LT(time_of([&] { get(mount.stats("health")); }), seconds(30));
   sql.run("rollback");
   EXPECT_TRUE(eventually([&] { return holds(get(mount.stats("tables")), "locked"); }));
@@ -248,8 +251,9 @@ TEST_F(SidecarFiles, dead_rows_and_idle_connections_show_and_clear) {
 TEST_F(SidecarFiles, a_blocked_backend_shows_and_clears) {
   const SidecarMount mount(database_);
   Sql holder(database_);
-  holder.run("create table wanted (a int); begin; lock table wanted");
-  std::jthread blocked([this] { Sql(database_).run("set statement_timeout = '60s'; select * from wanted"); });
+  holder.run("create table wanted (a int)");
+  holder.run("begin; lock table wanted");
+  std::jthread blocked([this] { Sql(database_).run("table wanted"); });
   const auto rows = [&] { return Json::parse(get(mount.stats("locks.json"))).at("rows").size(); };
   EXPECT_TRUE(eventually([&] { return rows() > 0; }));
   holder.run("rollback");
