@@ -52,6 +52,14 @@ int collectors(const std::string& conninfo) {
       "and datname = current_database()"));
 }
 
+// What stats/health measured; -1: nothing.
+double component_of(const SidecarMount& mount, const std::string& name) {
+  const Json health = Json::parse(get(mount.stats("health.json")));
+  for (const Json& row : health.at("components"))
+    if (row.at("component") == name && row.at("value").is_number()) return row.at("value");
+  return -1;
+}
+
 class SidecarFiles : public ::testing::Test {
  protected:
   const std::string database_ = new_database(true);
@@ -67,18 +75,21 @@ TEST_F(SidecarFiles, programs_agree_on_size_and_bytes) {
     // Within one snapshot; a file that was made anew in between is looked at again.
     const bool agree = eventually([&] {
       const std::string bytes = run_ok({"cat", path});
-      const std::string python = run_ok(
-          {"python3", "-c", "import sys; sys.stdout.write(open(sys.argv[1], newline='').read())", path});
-      const std::string size = run_ok(
-          {"python3", "-c", "import os,sys; print(os.stat(sys.argv[1]).st_size)", path});
+      const std::string python =
+          run_ok({"python3", "-c",
+                  "import sys; sys.stdout.write(open(sys.argv[1], newline='').read())", path});
+      const std::string size =
+          run_ok({"python3", "-c", "import os,sys; print(os.stat(sys.argv[1]).st_size)", path});
       run_ok({"cp", path, copy});
       return !bytes.empty() && bytes == python && bytes == get(copy) &&
-             size == fmt::format("{}\n", bytes.size()) && run_ok({"wc", "-c", path}).starts_with(fmt::format("{} ", bytes.size())) &&
+             size == fmt::format("{}\n", bytes.size()) &&
+             run_ok({"wc", "-c", path}).starts_with(fmt::format("{} ", bytes.size())) &&
              run_ok({"head", "-c", "100000000", path}) == bytes;
     });
     EXPECT_TRUE(agree);
   }
-  EXPECT_TRUE(holds(run_ok({"grep", "-r", "^score ", mount.path() / "stats"}), "stats/health:score "));
+  EXPECT_TRUE(
+      holds(run_ok({"grep", "-r", "^score ", mount.path() / "stats"}), "stats/health:score "));
 }
 
 TEST_F(SidecarFiles, one_snapshot_for_each_open) {
@@ -168,7 +179,9 @@ TEST(SidecarServer, an_outage_is_told_and_passes) {
   const SidecarMount mount(server.conninfo());
   EXPECT_FALSE(holds(get(mount.stats("health")), "unreachable"));
   server.stop();
-  EXPECT_TRUE(eventually([&] { return get(mount.stats("health")).starts_with("score 0\nstatus critical\nreason unreachable"); }));
+  EXPECT_TRUE(eventually([&] {
+    return get(mount.stats("health")).starts_with("score 0\nstatus critical\nreason unreachable");
+  }));
   EXPECT_EQ(get(mount.stats("score")), "0\n");
   EXPECT_TRUE(holds(get(mount.stats("metrics")), "tusk_up 0\n"));
   EXPECT_TRUE(eventually([&] { return get(mount.stats("tables")).starts_with("# unreachable"); }));
@@ -194,8 +207,14 @@ TEST_F(SidecarFiles, pg_monitor_is_enough) {
 }
 
 TEST_F(SidecarFiles, hostile_names_stay_in_their_lines) {
-  const std::vector<std::string> names = {"new\nline",  "quo\"\"te'", "</script><b>", "\x1b[2J\x1b]0;x\a",
-                                          "tab\tback\\", "c1\xc2\x9b" "2J", std::string(60, 'x') + "\xe2\x82\xac"};
+  const std::vector<std::string> names = {"new\nline",
+                                          "quo\"\"te'",
+                                          "</script><b>",
+                                          "\x1b[2J\x1b]0;x\a",
+                                          "tab\tback\\",
+                                          "c1\xc2\x9b"
+                                          "2J",
+                                          std::string(60, 'x') + "\xe2\x82\xac"};
   Sql sql(database_);
   for (const std::string& name : names) sql.run("create table \"" + name + "\" (a int)");
   const SidecarMount mount(database_);
@@ -206,7 +225,8 @@ TEST_F(SidecarFiles, hostile_names_stay_in_their_lines) {
   }
   const auto lines = lines_of(get(mount.stats("tables")));
   const auto said = Json::parse(get(mount.stats("tables.json")));
-  const auto advice = std::ranges::count_if(lines, [](const auto& line) { return line.starts_with("#"); });
+  const auto advice =
+      std::ranges::count_if(lines, [](const auto& line) { return line.starts_with("#"); });
   EXPECT_EQ(lines.size() - static_cast<std::size_t>(advice), said.at("rows").size() + 1);
   std::set<std::string> seen;
   for (const Json& row : said.at("rows")) seen.insert(row.at("table_name"));
@@ -220,8 +240,9 @@ TEST_F(SidecarFiles, hostile_names_stay_in_their_lines) {
 TEST_F(SidecarFiles, dead_rows_and_idle_connections_show_and_clear) {
   const SidecarMount mount(database_);
   Sql sql(database_);
-  sql.run("create table churned (a int) with (autovacuum_enabled = false);"
-          "insert into churned select generate_series(1, 20000)");
+  sql.run(
+      "create table churned (a int) with (autovacuum_enabled = false);"
+      "insert into churned select generate_series(1, 20000)");
   sql.run("delete from churned where a % 2 = 0");
   const auto dead = [&] {
     const Json json = Json::parse(get(mount.stats("tables.json")));
@@ -234,12 +255,7 @@ TEST_F(SidecarFiles, dead_rows_and_idle_connections_show_and_clear) {
   sql.run("vacuum churned");
   EXPECT_TRUE(eventually([&] { return dead() == 0; })) << get(mount.stats("tables"));
 
-  const auto used = [&] {
-    const Json json = Json::parse(get(mount.stats("health.json")));
-    for (const Json& row : json.at("components"))
-      if (holds(row.at("component"), "connection")) return row.at("value").get<double>();
-    return -1.0;
-  };
+  const auto used = [&] { return component_of(mount, "connections"); };
   const double before = used();
   std::vector<std::unique_ptr<Sql>> crowd;
   for (int i = 0; i < 40; i++) crowd.push_back(std::make_unique<Sql>(database_));
@@ -256,8 +272,13 @@ TEST_F(SidecarFiles, a_blocked_backend_shows_and_clears) {
   std::jthread blocked([this] { Sql(database_).run("table wanted"); });
   const auto rows = [&] { return Json::parse(get(mount.stats("locks.json"))).at("rows").size(); };
   EXPECT_TRUE(eventually([&] { return rows() > 0; }));
+  // Who waits for five seconds counts.
+  EXPECT_TRUE(eventually([&] { return component_of(mount, "blocked") >= 1; }))
+      << get(mount.stats("health"));
   holder.run("rollback");
   EXPECT_TRUE(eventually([&] { return rows() == 0; })) << get(mount.stats("locks"));
+  EXPECT_TRUE(eventually([&] { return component_of(mount, "blocked") == 0; }))
+      << get(mount.stats("health"));
 }
 
 TEST_F(SidecarFiles, two_hundred_readers_use_one_connection) {
@@ -326,7 +347,8 @@ TEST_F(SidecarFiles, metrics_are_openmetrics) {
 TEST_F(SidecarFiles, promtool_accepts_the_metrics) {
   if (!run({"sh", "-c", "command -v promtool"}).ok()) GTEST_SKIP() << "there is no promtool";
   const SidecarMount mount(database_);
-  const Finished checked = run({"promtool", "check", "metrics"}, {.input = get(mount.stats("metrics"))});
+  const Finished checked =
+      run({"promtool", "check", "metrics"}, {.input = get(mount.stats("metrics"))});
   EXPECT_TRUE(checked.ok()) << checked.out << checked.err;
 }
 

@@ -10,9 +10,8 @@ namespace tusk::test {
 SidecarMount::SidecarMount(const std::string& database, const std::vector<std::string>& further)
     : mountpoint_(temp_.path() / "mnt") {
   std::filesystem::create_directory(mountpoint_);
-  std::vector<std::string> args = {TUSKFS_BINARY, "sidecar",    "-f",
-                                   database,      mountpoint_,  "--log-file",
-                                   temp_.path() / "log"};
+  std::vector<std::string> args = {TUSKFS_BINARY, "sidecar",           "-f", database, mountpoint_,
+                                   "--log-file",  temp_.path() / "log"};
   args.insert(args.end(), further.begin(), further.end());
   Spawn spawn;
   spawn.death_signal = SIGTERM;  // the driver then unmounts by itself

@@ -14,7 +14,9 @@ class SidecarMount {
   ~SidecarMount();
 
   const std::filesystem::path& path() const { return mountpoint_; }
-  std::filesystem::path stats(const std::string& name) const { return mountpoint_ / "stats" / name; }
+  std::filesystem::path stats(const std::string& name) const {
+    return mountpoint_ / "stats" / name;
+  }
 
  private:
   void detach() const;

@@ -20,7 +20,8 @@ std::string printable(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); i++) {
     const auto byte = static_cast<unsigned char>(text[i]);
     // U+0080 to U+009F are control characters as well: U+009B is the short form of ESC [.
-    const bool is_c1 = byte == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0;
+    const bool is_c1 =
+        byte == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0;
     if (is_c1) i++;
     out.push_back(byte < 0x20 || byte == 0x7f || is_c1 ? ' ' : text[i]);
   }
