@@ -14,6 +14,9 @@ test_packages=(
 s3_server=s3rver@3.7.1
 s3_server_packages=(nodejs npm)
 
+# Only promtool is taken out of it: the package starts a service.
+promtool_package=prometheus
+
 say() { echo "== $*" >&2; }
 
 as_root() {
@@ -56,17 +59,32 @@ install_missing() {
   apt_install "${missing[@]}"
 }
 
-# The newest major version of the server that is installed.
-newest_server() {
-  ls /usr/lib/postgresql | sort -n | tail -1
-}
-
 # install_s3_server FOLDER
 install_s3_server() {
   if [ -x "$1/node_modules/.bin/s3rver" ]; then return; fi
   command -v npm >/dev/null || install_missing "${s3_server_packages[@]}"
   say "installing $s3_server into $1"
   npm install --prefix "$1" --no-audit --no-fund --no-save "$s3_server" >&2
+}
+
+# pgTAP for the newest server that is installed.
+install_pgtap() {
+  local major
+  major=$(find /usr/lib/postgresql -mindepth 1 -maxdepth 1 -printf '%f\n' | sort -n | tail -n 1)
+  install_missing "postgresql-$major-pgtap" libtap-parser-sourcehandler-pgtap-perl
+}
+
+# install_promtool FOLDER
+install_promtool() {
+  if [ -x "$1/promtool" ] || command -v promtool >/dev/null; then return; fi
+  say "taking promtool out of Debian's package $promtool_package"
+  mkdir -p "$1"
+  (
+    cd "$1" &&
+    apt-get download "$promtool_package" >&2 &&
+    dpkg-deb --fsys-tarfile "$promtool_package"_*.deb | tar -x --strip-components=3 ./usr/bin/promtool &&
+    rm "$promtool_package"_*.deb
+  )
 }
 
 # Compilers of one job need up to 1.5 GB.

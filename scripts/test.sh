@@ -13,12 +13,15 @@ case "${1:-}" in
 esac
 
 install_missing "${build_packages[@]}" "${test_packages[@]}"
-install_missing "postgresql-$(newest_server)-pgtap" libtap-parser-sourcehandler-pgtap-perl
 ensure_fuse_device
 if ! install_s3_server "$PWD/.cache/s3rver"; then
   say "no S3 server can be had from npm: the tests of S3 are left out"
   export GTEST_FILTER="${GTEST_FILTER:-*}:-*S3*"
 fi
+
+install_pgtap
+install_promtool "$PWD/.cache/promtool" || say "there is no promtool: its test is left out"
+export PATH="$PATH:$PWD/.cache/promtool"
 
 say "building preset $preset"
 cmake --preset "$preset" -DTUSKFS_TESTS=ON >&2

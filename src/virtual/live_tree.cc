@@ -90,9 +90,12 @@ void LiveTree::show(std::size_t index, Reply<Rendered> done) {
   Node& node = nodes_[index];
   if (is_fresh(node, node.shown_at)) return done(node.shown);
   if (node.shown.text) {
+    const auto waited =
+        node.rendering ? executor_.now() - node.began_at : std::chrono::nanoseconds(0);
+    if (waited >= kPatience) return done(node.shown);
     // Whichever comes first answers.
     auto once = std::make_shared<Reply<Rendered>>(std::move(done));
-    executor_.after(kPatience, [this, index, once] {
+    executor_.after(kPatience - waited, [this, index, once] {
       if (*once) std::exchange(*once, nullptr)(nodes_[index].shown);
     });
     done = [once](Outcome<Rendered> rendered) {
@@ -101,9 +104,9 @@ void LiveTree::show(std::size_t index, Reply<Rendered> done) {
   }
   node.waiters.push_back(std::move(done));
   if (std::exchange(node.rendering, true)) return;
-  node.file->render([this, index](Outcome<Rendered> rendered) {
-    on_rendered(index, std::move(rendered));
-  });
+  node.began_at = executor_.now();
+  node.file->render(
+      [this, index](Outcome<Rendered> rendered) { on_rendered(index, std::move(rendered)); });
 }
 
 void LiveTree::on_rendered(std::size_t index, Outcome<Rendered> rendered) {
@@ -121,8 +124,8 @@ void LiveTree::getattr(const vfs::Call& call, Ino ino, Reply<vfs::Attr> reply) {
   if (!node) return reply(vfs::error(ESTALE));
   const std::size_t index = index_of(ino);
   if (!node->file) return reply(attr_of(index));
-  show(index, [this, index, held = waiting_.hold(call, std::move(reply))](
-                  Outcome<Rendered> rendered) mutable {
+  show(index, [this, index,
+               held = waiting_.hold(call, std::move(reply))](Outcome<Rendered> rendered) mutable {
     if (!rendered) return held(std::unexpected(rendered.error()));
     held(attr_of(index));
   });
@@ -184,8 +187,8 @@ void LiveTree::open(const vfs::Call& call, Ino ino, int flags, Reply<vfs::Opened
     return vfs::Opened{.handle = Handle{handle}, .lasting = false, .direct = true};
   };
   if (!reads) return reply(finish({}));
-  show(index, [this, call, finish, held = waiting_.hold(call, std::move(reply))](
-                  Outcome<Rendered> rendered) mutable {
+  show(index, [this, call, finish,
+               held = waiting_.hold(call, std::move(reply))](Outcome<Rendered> rendered) mutable {
     if (!rendered) return held(std::unexpected(rendered.error()));
     if (waiting_.waits(call)) held(finish(std::move(*rendered)));
   });
@@ -223,12 +226,13 @@ void LiveTree::write(const vfs::Call& call, Ino ino, Handle, std::uint64_t, Byte
   if (data.size() > kMostWritten) return reply(vfs::error(EFBIG));
   std::string text(data.begin(), data.end());
   if (text.ends_with('\n')) text.pop_back();
-  node->file->take(text, [this, index = index_of(ino), size = data.size(),
-                          held = waiting_.hold(call, std::move(reply))](Outcome<void> taken) mutable {
-    if (!taken) return held(std::unexpected(taken.error()));
-    nodes_[index].shown_at = {};  // what is read next is what is so now
-    held(size);
-  });
+  node->file->take(text,
+                   [this, index = index_of(ino), size = data.size(),
+                    held = waiting_.hold(call, std::move(reply))](Outcome<void> taken) mutable {
+                     if (!taken) return held(std::unexpected(taken.error()));
+                     nodes_[index].shown_at = {};  // what is read next is what is so now
+                     held(size);
+                   });
 }
 
 void LiveTree::release(Ino, Handle handle) { open_.erase(static_cast<std::uint64_t>(handle)); }
@@ -262,8 +266,7 @@ void LiveTree::readdir(const vfs::Call&, Ino ino, Handle, std::uint64_t offset, 
 
 void LiveTree::statfs(const vfs::Call&, Reply<vfs::Statfs> reply) { reply(vfs::Statfs{}); }
 
-void LiveTree::setxattr(const vfs::Call&, Ino, std::string_view, ByteSpan, int,
-                        Reply<void> reply) {
+void LiveTree::setxattr(const vfs::Call&, Ino, std::string_view, ByteSpan, int, Reply<void> reply) {
   reply(vfs::error(ENOTSUP));
 }
 void LiveTree::getxattr(const vfs::Call&, Ino, std::string_view, Reply<ByteSpan> reply) {

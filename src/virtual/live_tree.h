@@ -71,6 +71,7 @@ class LiveTree : public ReadOnly {
     Rendered shown = {};
     MonotonicTime shown_at{};
     bool rendering = false;
+    MonotonicTime began_at{};  // when that began; who comes later waits the less
     std::vector<vfs::Reply<Rendered>> waiters = {};
   };
   struct Open {

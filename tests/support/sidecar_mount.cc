@@ -4,30 +4,33 @@
 #include <sys/mount.h>
 
 #include <stdexcept>
-#include <thread>
 
 namespace tusk::test {
-namespace {
 
-std::filesystem::path made(const std::filesystem::path& folder) {
-  std::filesystem::create_directory(folder);
-  return folder;
-}
-
-}  // namespace
-
-SidecarMount::SidecarMount(const std::string& conninfo)
-    : path_(made(temp_.path() / "side")),
-      driver_({TUSKFS_BINARY, "sidecar", "-f", conninfo, path_.string()}) {
-  for (int i = 0; i < 600 && !is_mounted(path_) && driver_.running(); i++)
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  if (!is_mounted(path_)) throw std::runtime_error("no sidecar: " + driver_.err_so_far());
+SidecarMount::SidecarMount(const std::string& database, const std::vector<std::string>& further)
+    : mountpoint_(temp_.path() / "mnt") {
+  std::filesystem::create_directory(mountpoint_);
+  std::vector<std::string> args = {TUSKFS_BINARY, "sidecar",           "-f", database, mountpoint_,
+                                   "--log-file",  temp_.path() / "log"};
+  args.insert(args.end(), further.begin(), further.end());
+  Spawn spawn;
+  spawn.death_signal = SIGTERM;  // the driver then unmounts by itself
+  driver_.emplace(args, spawn);
+  eventually([this] { return is_mounted(mountpoint_) || !driver_->running(); },
+             std::chrono::seconds(120));
+  if (driver_->running() && is_mounted(mountpoint_)) return;
+  detach();
+  throw std::runtime_error("no sidecar: " + driver_->wait(std::chrono::seconds(10)).err);
 }
 
 SidecarMount::~SidecarMount() {
-  driver_.signal(SIGTERM);
-  driver_.wait(std::chrono::seconds(20));
-  ::umount2(path_.c_str(), MNT_DETACH);
+  detach();
+  driver_->wait(std::chrono::seconds(120));
+}
+
+void SidecarMount::detach() const {
+  if (::umount2(mountpoint_.c_str(), MNT_DETACH) == 0 || !is_mounted(mountpoint_)) return;
+  run({"fusermount3", "-uz", mountpoint_});
 }
 
 }  // namespace tusk::test

@@ -1,27 +1,29 @@
-// A mount of the sidecar alone, by the real binary; gone at the end of the test however that ends.
+// A mount of `tuskfs sidecar` over a database of the test; gone when the test is, however it ends.
 #pragma once
 
-#include <string>
-
 #include "support/mount.h"
-#include "support/process.h"
 
 namespace tusk::test {
 
 class SidecarMount {
  public:
-  explicit SidecarMount(const std::string& conninfo);
-  ~SidecarMount();
+  // Mounted when it returns. Throws with what the driver said when it cannot be.
+  explicit SidecarMount(const std::string& database, const std::vector<std::string>& further = {});
   SidecarMount(const SidecarMount&) = delete;
   SidecarMount& operator=(const SidecarMount&) = delete;
+  ~SidecarMount();
 
-  const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path stats(const std::string& name) const { return path_ / "stats" / name; }
+  const std::filesystem::path& path() const { return mountpoint_; }
+  std::filesystem::path stats(const std::string& name) const {
+    return mountpoint_ / "stats" / name;
+  }
 
  private:
+  void detach() const;
+
   TempFolder temp_;
-  std::filesystem::path path_;
-  Child driver_;
+  std::filesystem::path mountpoint_;
+  std::optional<Child> driver_;
 };
 
 }  // namespace tusk::test

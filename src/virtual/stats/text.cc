@@ -17,9 +17,13 @@ constexpr std::string_view kAdvice = "advice";
 // A query or a name must not break the lines of a table, nor command a terminal.
 std::string printable(std::string_view text) {
   std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    out.push_back(byte < 0x20 || byte == 0x7f ? ' ' : c);
+  for (std::size_t i = 0; i < text.size(); i++) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    // U+0080 to U+009F are control characters as well: U+009B is the short form of ESC [.
+    const bool is_c1 =
+        byte == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0;
+    if (is_c1) i++;
+    out.push_back(byte < 0x20 || byte == 0x7f || is_c1 ? ' ' : text[i]);
   }
   return out;
 }
