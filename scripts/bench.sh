@@ -39,7 +39,7 @@ done
 
 if [ -z "$build" ]; then
   build=$(realpath -m "$here/../build")
-  install_missing "${build_packages[@]}" python3 sqlite3 git tar >&2
+  install_missing "${build_packages[@]}" python3 sqlite3 git tar redis-tools >&2
   (cd "$here/.." && cmake --preset release -DTUSKFS_TESTS=OFF -DTUSKFS_BENCHES=ON >&2 &&
     cmake --build --preset release -j "$(build_jobs)" >&2)
 fi

@@ -1,6 +1,6 @@
 # What is measured, started and stopped. Sourced by bench.sh, which sets work, build and asked.
 
-tusk_pid= ceiling_pid= asked_pid=
+tusk_pid= ceiling_pid= asked_pid= redis_pid=
 
 dir_of() { # SYSTEM
   echo "$work/$1"
@@ -42,10 +42,27 @@ start_systems() {
   "$build/benches/ceiling" "$(dir_of ceiling)" &
   ceiling_pid=$!
   await_mount "$(dir_of ceiling)" "$ceiling_pid"
+  start_redis
   [ -n "$asked" ] || return 0
   "$build/benches/ceiling" --asked-as-tuskfs "$(dir_of asked)" &
   asked_pid=$!
   await_mount "$(dir_of asked)" "$asked_pid"
+}
+
+# As a cache is run: changes are appended to a file that nobody waits for. Debian's redis-tools has the
+# server under another name, and starts no service.
+start_redis() {
+  [[ " ${workloads[*]} " == *" cache"* ]] || return 0
+  mkdir -m 700 "$work/redis"
+  (cd "$work/redis" && exec -a redis-server redis-check-rdb --port 0 --unixsocket "$work/redis/socket" \
+    --dir "$work/redis" --appendonly yes --appendfsync no --save "" >"$work/redis/log") &
+  redis_pid=$!
+  for ((i = 0; i < 100; i++)); do
+    [ ! -S "$work/redis/socket" ] || return 0
+    sleep 0.1
+  done
+  echo "bench: no Redis server came up" >&2
+  return 1
 }
 
 drop_caches() {
@@ -79,7 +96,8 @@ clean_up() {
   for dir in "$work/tuskfs" "$work/ceiling" "$work/asked"; do
     if grep -qF " $dir " /proc/self/mounts; then umount -l "$dir" 2>/dev/null || fusermount3 -uzq "$dir" 2>/dev/null; fi
   done
-  for pid in $tusk_pid $ceiling_pid $asked_pid; do
+  [ -z "$redis_pid" ] || kill "$redis_pid"
+  for pid in $tusk_pid $ceiling_pid $asked_pid $redis_pid; do
     for ((i = 0; i < 300; i++)); do
       kill -0 "$pid" 2>/dev/null || break
       if [ "$i" = 100 ]; then kill -TERM "$pid"; fi

@@ -2,7 +2,7 @@
 # Sourced by bench.sh.
 
 all_workloads=(create create4 sustained fsync untar rmtree stat lsr lsr_cold read_cold
-  seqwrite seqread randwrite sqlite gitclone gitstatus)
+  seqwrite seqread randwrite sqlite gitclone gitstatus clone snapshot purge cacheget cacheset)
 
 systems_of() { # WORKLOAD
   local ceilings="ceiling${asked:+ asked}"
@@ -13,6 +13,8 @@ systems_of() { # WORKLOAD
     lsr_cold | read_cold) echo tuskfs plain ;;
     seqwrite | seqread) echo tuskfs plain pgload $ceilings ;;
     sqlite | gitclone | gitstatus) echo tuskfs plain ;;
+    clone | snapshot | purge) echo tuskfs ;;
+    cacheget | cacheset) echo tuskfs redis ;;
   esac
 }
 
@@ -273,3 +275,49 @@ w_gitstatus() {
   expect "git status" "" "$(git -C "$(place clone)" status --porcelain)"
   report "$(seconds_since "$start")" s
 }
+
+# History.
+w_clone() {
+  local files start
+  files=$(scaled 10000 50)
+  fsload create "$(place cloned)" "$files" 50 >/dev/null
+  sync "$(dir_of tuskfs)"
+  start=$EPOCHREALTIME
+  "$build/tuskfs" clone "$(place cloned)" "$(place clone)"
+  report "$(seconds_since "$start")" s
+  fsload read "$(place clone)" "$files" 50 >/dev/null
+}
+w_snapshot() {
+  local start
+  sync "$(dir_of tuskfs)"
+  start=$EPOCHREALTIME
+  "$build/tuskfs" snapshot create "bench$round" "$(dir_of tuskfs)" >/dev/null
+  report "$(seconds_since "$start")" s
+  "$build/tuskfs" snapshot remove "bench$round" "$(dir_of tuskfs)" >/dev/null
+}
+# Trashed files that go for good, all at once.
+w_purge() {
+  local files start tenants
+  files=$(scaled 20000 100)
+  fsload create "$(place purged)" "$files" 50 >/dev/null
+  rm -rf "$(place purged)"
+  sync "$(dir_of tuskfs)"
+  tenants="update tusk.tenants set policy = jsonb_set(coalesce(policy, '{}'), '{trash}',"
+  sql "$tenants '0')" >/dev/null
+  start=$EPOCHREALTIME
+  "$build/tuskfs" gc "$(dir_of tuskfs)" >/dev/null
+  report "$(per_second "$files" "$(seconds_since "$start")")" files/s
+  sql "$tenants '2592000')" >/dev/null
+  expect "rows in the trash" 0 "$(sql 'select count(*) from tusk.trash')"
+}
+
+# The cache, by one client, values of 200 bytes.
+cache_load() { # get|set
+  if [ "$system" = redis ]; then
+    measured ops/s cacheload redis "$1" "$work/redis/socket" "$(scaled 20000 500)"
+  else
+    measured ops/s cacheload mount "$1" "$(dir_of tuskfs)/.tusk/cache" "$(scaled 20000 500)"
+  fi
+}
+w_cacheget() { cache_load get; }
+w_cacheset() { cache_load set; }

@@ -178,7 +178,8 @@ class HistoryImpl final : public History {
       sum.files += row.integer(0);
       sum.folders += row.integer(1);
       sum.versions += row.integer(2);
-      has_more = row.boolean(3);
+      // Folders that went may have been all that others held.
+      has_more = row.boolean(3) || row.integer(1) > 0;
     }
     TRY_ASSIGN(const auto objects, open_stored_objects(*connection_, tenant_id_));
     if (!objects) return sum;

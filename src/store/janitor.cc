@@ -50,7 +50,8 @@ bool Janitor::collect_rows(Connection& connection, const std::stop_token& stop) 
     files += row.integer(0);
     folders += row.integer(1);
     versions += row.integer(2);
-    if (!row.boolean(3)) break;
+    // Folders that went may have been all that others held.
+    if (!row.boolean(3) && row.integer(1) == 0) break;
   } while (pause(stop, kBreath));
   if (files + folders + versions > 0) {
     log::info("history: {} files, {} folders and {} versions are past their time and gone", files,

@@ -130,6 +130,17 @@ TEST_F(TrashView, rm_in_the_trash_purges) {
   EXPECT_EQ(count("select count(*) from tusk.folders"), 1);
 }
 
+TEST_F(TrashView, gc_leaves_no_folder_of_a_deleted_tree) {
+  std::filesystem::create_directories(at("a/b/c/d"));
+  put_synced("a/b/c/d/file", "x");
+  std::filesystem::remove_all(at("a"));
+  settle();
+  offline("update tusk.tenants set policy = policy || '{\"trash\": 0}'");
+  run_ok({TUSKFS_BINARY, "gc", mount_->path()});
+  EXPECT_EQ(count("select count(*) from tusk.files"), 0);
+  EXPECT_EQ(count("select count(*) from tusk.folders"), 1);
+}
+
 TEST_F(TrashView, what_cannot_be_says_why) {
   put_synced("file", "x");
   put_synced("open", "x");
