@@ -32,7 +32,8 @@ class Mount {
   void set(int i) {
     const int fd = ::open((folder_ + "/" + key(i)).c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
     check(fd >= 0, "open");
-    check(::write(fd, kValue.data(), kValue.size()) == static_cast<ssize_t>(kValue.size()), "write");
+    check(::write(fd, kValue.data(), kValue.size()) == static_cast<ssize_t>(kValue.size()),
+          "write");
     check(::close(fd) == 0, "close");
   }
   void get(int i) {

@@ -20,7 +20,8 @@ std::string help_of(const CLI::App& app) {
 
 void check_verb(const CLI::App& app, int argc, char** argv) {
   const std::string hint =
-      "mount, sidecar, umount, dsn, status, migrate, log, cat, restore, diff, trash, snapshot, policy, "
+      "mount, sidecar, umount, dsn, status, migrate, log, cat, restore, diff, trash, snapshot, "
+      "policy, "
       "clone, du, storage, gc, fsck, backup or restore-backup";
   if (argc < 2) throw CLI::ValidationError("what is to be done? " + hint);
   const std::string word = argv[1];

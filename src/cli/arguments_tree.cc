@@ -85,10 +85,12 @@ void add_mount(CLI::App& app, Parsed& parsed) {
 }
 
 void add_sidecar(CLI::App& app, Parsed& parsed) {
-  CLI::App* verb = add_verb(app, "sidecar", "mount the statistics of any PostgreSQL database as files");
+  CLI::App* verb =
+      add_verb(app, "sidecar", "mount the statistics of any PostgreSQL database as files");
   verb->formatter(std::make_shared<FixedUsage>("[DB] MOUNTPOINT"));
   verb->footer(
-      "cat MOUNTPOINT/stats/health, stats/dashboard, stats/metrics ... The role pg_monitor is enough, "
+      "cat MOUNTPOINT/stats/health, stats/dashboard, stats/metrics ... The role pg_monitor is "
+      "enough, "
       "and nothing is created in the database.");
   MountRequest& request = parsed.mount;
   verb->add_option("MOUNTPOINT", parsed.words,

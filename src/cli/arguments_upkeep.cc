@@ -25,7 +25,8 @@ void add_storage(CLI::App& app, Parsed& parsed) {
       add_verb(app, "storage", "show where files are kept, or move them while they are in use");
   verb->formatter(std::make_shared<FixedUsage>("show PATH | move PATH db|external"));
   verb->footer(
-      "Small files are in the database, large ones in objects beside it. What is moved is read back "
+      "Small files are in the database, large ones in objects beside it. What is moved is read "
+      "back "
       "and compared; it stays where it is until it is next written to.");
   verb->add_option("ACTION", parsed.words, "show or move, and a file or folder in a mounted tree")
       ->required()
@@ -55,9 +56,10 @@ void add_fsck(CLI::App& app, Parsed& parsed) {
       "the row, the repair.\n"
       "Exit status: 0 clean, 1 all repaired, 4 errors left, 2 usage, 8 could not run.");
   FsckRequest& request = parsed.fsck;
-  verb->add_option("DB", parsed.words,
-                   "the database's conninfo or URI (left out: the embedded cluster), or a path in a "
-                   "mount: its tree")
+  verb->add_option(
+          "DB", parsed.words,
+          "the database's conninfo or URI (left out: the embedded cluster), or a path in a "
+          "mount: its tree")
       ->expected(0, 1)
       ->type_name("");
   verb->add_option("--db", request.source.database,

@@ -67,10 +67,11 @@ virt::Setup virtual_setup(const MountRequest& request, core::Filesystem& filesys
       .commit = [&filesystem](vfs::Reply<void> reply) { filesystem.commit_all(std::move(reply)); },
       .sync = [&filesystem](vfs::Reply<void> reply) { filesystem.sync_all(std::move(reply)); },
       .snapshot_at = [&filesystem](WallTime at) { filesystem.note_snapshot(at); },
-      .restore = [&filesystem](const vfs::Call& call, const Uuid& id, Ino parent,
-                               std::string_view name, vfs::Reply<void> reply) {
-        filesystem.restore(call, id, parent, name, std::move(reply));
-      },
+      .restore =
+          [&filesystem](const vfs::Call& call, const Uuid& id, Ino parent, std::string_view name,
+                        vfs::Reply<void> reply) {
+            filesystem.restore(call, id, parent, name, std::move(reply));
+          },
       .is_open = [&filesystem](const Uuid& id) { return filesystem.is_open(id); },
       .sidecar = &sidecar,
       .sidecar_names = virt::sidecar_names(),
@@ -112,9 +113,10 @@ Result<std::unique_ptr<Served>> set_up(const MountRequest& request) {
                                                      .uid = ::getuid(),
                                                      .gid = ::getgid(),
                                                      .alone = false});
-  mounted.shown = virt::with_dot_tusk(
-      *mounted.filesystem, *mounted.reactor, mounted.store->past(),
-      virtual_setup(request, *mounted.filesystem, mounted.store->attached().root, *mounted.sidecar));
+  mounted.shown =
+      virt::with_dot_tusk(*mounted.filesystem, *mounted.reactor, mounted.store->past(),
+                          virtual_setup(request, *mounted.filesystem,
+                                        mounted.store->attached().root, *mounted.sidecar));
   TRY_ASSIGN(mounted.fuse_session,
              fuse::Session::mount(fuse_options(request, mounted.store->state().database),
                                   *mounted.reactor, *mounted.shown));

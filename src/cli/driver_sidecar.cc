@@ -37,14 +37,14 @@ Result<std::unique_ptr<Served>> set_up(const MountRequest& request) {
   TRY_ASSIGN(mounted.database, open_database(request.source));
   TRY_ASSIGN(mounted.server, store::ask_server(mounted.database.conninfo));
   TRY_ASSIGN(mounted.reactor, Reactor::create());
-  mounted.shown = virt::sidecar(
-      *mounted.reactor,
-      {.conninfo = mounted.database.conninfo,
-       .uid = ::getuid(),
-       .gid = ::getgid(),
-       .status_text = [facts = facts_of(request), name = mounted.server.database] {
-         return status_of(facts, name);
-       }});
+  mounted.shown =
+      virt::sidecar(*mounted.reactor,
+                    {.conninfo = mounted.database.conninfo,
+                     .uid = ::getuid(),
+                     .gid = ::getgid(),
+                     .status_text = [facts = facts_of(request), name = mounted.server.database] {
+                       return status_of(facts, name);
+                     }});
   TRY_ASSIGN(mounted.fuse_session,
              fuse::Session::mount(fuse_options(request, mounted.server.database), *mounted.reactor,
                                   *mounted.shown));

@@ -72,10 +72,8 @@ Result<store::FsckOutcome> perform(const FsckRequest& request, Json& findings) {
       fmt::print("{}\n", text_of(finding));
   };
   if (on_terminal) watcher.scrubbed = show_progress;
-  auto outcome =
-      store::fsck({database.conninfo, meant.tenant, request.repair, request.scrub,
-                   request.objects},
-                  watcher);
+  auto outcome = store::fsck(
+      {database.conninfo, meant.tenant, request.repair, request.scrub, request.objects}, watcher);
   if (on_terminal && request.scrub) fmt::print(stderr, "\r\033[K");
   return outcome;
 }

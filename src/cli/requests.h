@@ -29,8 +29,8 @@ struct MountRequest {
   std::chrono::seconds db_timeout{60};
   std::string log_file;
   log::Level log_level = log::Level::info;
-  std::string fsname;  // empty: derived from the source
-  std::string at;  // a time or a snapshot: the tree as it was then; empty: as it is
+  std::string fsname;         // empty: derived from the source
+  std::string at;             // a time or a snapshot: the tree as it was then; empty: as it is
   bool sidecar = false;       // stats/ and its like at the root too
   bool only_sidecar = false;  // and nothing else
   bool read_only = false;
@@ -109,7 +109,7 @@ struct StorageRequest {
 struct FsckRequest {
   Source source;
   std::string path = {};  // in a mount: its tree
-  std::string tenant;  // empty: all
+  std::string tenant;     // empty: all
   bool repair = false;
   bool scrub = false;
   bool json = false;
@@ -128,7 +128,7 @@ struct BackupRequest {
 
 struct RestoreRequest {
   Source source;
-  std::string backup;  // or the folder of several: the newest
+  std::string backup;   // or the folder of several: the newest
   std::string objects;  // where large files go; empty: beside the embedded cluster
 };
 

@@ -1,5 +1,5 @@
-// Brings back what was: through the mount, as any program would, so that it can be undone as well. What
-// was deleted is moved out of the trash; an earlier state is written anew.
+// Brings back what was: through the mount, as any program would, so that it can be undone as well.
+// What was deleted is moved out of the trash; an earlier state is written anew.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -174,8 +174,8 @@ std::optional<fs::path> find_in_trash(const Past& past) {
   return std::nullopt;
 }
 
-// What was deleted comes back as it was, with its versions. False: it is not there whole, or one may
-// not; then it is made anew.
+// What was deleted comes back as it was, with its versions. False: it is not there whole, or one
+// may not; then it is made anew.
 bool take_out_of_trash(const Past& past, const fs::path& target) {
   struct stat there {};
   if (::lstat(target.c_str(), &there) == 0) return false;

@@ -42,8 +42,8 @@ struct Core {
   store::Usage usage;                // as the last cut left it
   std::vector<store::Clone> clones;  // of the open group
   std::vector<store::Restore> restores;
-  std::uint64_t policy_epoch = 1;    // what nodes know of policies under another number is too old
-  bool policy_changed = false;       // the root's, since the last cut
+  std::uint64_t policy_epoch = 1;  // what nodes know of policies under another number is too old
+  bool policy_changed = false;     // the root's, since the last cut
   const bool has_objects;
   WallTime last_snapshot{};  // what was content then is a version of its own
   Node* root = nullptr;

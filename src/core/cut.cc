@@ -96,7 +96,7 @@ class GroupBuilder {
     store::FileChange change;
     change.row = {node.file_id(), node.first.folder, node.first.name, node.meta,
                   file.size,      file.version,      file.form,       {},
-                  file.object,    file.checksum,  file.content_at,   renamed_at(node)};
+                  file.object,    file.checksum,     file.content_at, renamed_at(node)};
     const Content* content = file.content.get();
     if (content && content->published) {
       change.row.size = content->published->size;

@@ -60,9 +60,9 @@ struct FileState {
   std::optional<Uuid> object;        // that has the last published content's chunks
   std::optional<Checksum> checksum;  // of the last published content
   WallTime content_at{};             // since when this is the content, as history counts
-  Version kept = 0;        // no row of a chunk up to this version may go: history may need it
+  Version kept = 0;         // no row of a chunk up to this version may go: history may need it
   bool left_empty = false;  // version 0 counts: it was closed, or made, without content
-  bool continued = false;  // the last publication was not by the last close of a writer
+  bool continued = false;   // the last publication was not by the last close of a writer
   std::unique_ptr<Content> content;  // what of it is in memory; null: nothing
 };
 

@@ -47,8 +47,8 @@ class Session {
 
   // A lost connection is opened again once. `nothing`: the answer where the schema is missing, or
   // none: then it is made.
-  Result<std::vector<PgResult>> ask(std::initializer_list<std::pair<const char*, Params>> statements,
-                                    bool writes) {
+  Result<std::vector<PgResult>> ask(
+      std::initializer_list<std::pair<const char*, Params>> statements, bool writes) {
     for (int attempt = 0;; attempt++) {
       auto done = try_ask(statements);
       if (done) return std::move(*done);
@@ -118,9 +118,12 @@ Result<Found> found(const std::string& key, Result<std::vector<PgResult>> answer
 class CacheStoreImpl final : public CacheStore {
  public:
   CacheStoreImpl(Executor& executor, const std::string& conninfo, Watcher watcher)
-      : executor_(executor), watcher_(std::move(watcher)), feed_(conninfo, "tusk_cache", listener()) {
+      : executor_(executor),
+        watcher_(std::move(watcher)),
+        feed_(conninfo, "tusk_cache", listener()) {
     context_.conninfo = conninfo;
-    queue_.start("tusk-cache", [this] { return std::make_unique<Session>(context_, pid_, limit_); });
+    queue_.start("tusk-cache",
+                 [this] { return std::make_unique<Session>(context_, pid_, limit_); });
   }
   ~CacheStoreImpl() override { queue_.close(); }
 
@@ -176,7 +179,8 @@ class CacheStoreImpl final : public CacheStore {
     std::promise<void> done;
     if (queue_.push([&done](Session&) { done.set_value(); })) done.get_future().wait();
   }
-  void append(const std::string& key, SharedBytes bytes, Callback<Result<Found>> callback) override {
+  void append(const std::string& key, SharedBytes bytes,
+              Callback<Result<Found>> callback) override {
     work<Found>(
         [key, bytes](Session& session) -> Result<Found> {
           Params params;
@@ -268,9 +272,7 @@ class CacheStoreImpl final : public CacheStore {
                   });
                 },
             .connected =
-                [this](bool hears) {
-                  executor_.post([this, hears] { watcher_.hears(hears); });
-                }};
+                [this](bool hears) { executor_.post([this, hears] { watcher_.hears(hears); }); }};
   }
 
   static CacheChange parsed(std::string_view payload) {

@@ -20,11 +20,12 @@ using Conn = std::unique_ptr<PGconn, decltype([](PGconn* conn) { PQfinish(conn);
 using Notify = std::unique_ptr<PGnotify, decltype([](PGnotify* notify) { PQfreemem(notify); })>;
 
 Conn connect(const std::string& conninfo) {
-  const char* const names[] = {"connect_timeout", "keepalives_idle", "dbname", "application_name",
-                               "client_encoding", nullptr};
+  const char* const names[] = {"connect_timeout",  "keepalives_idle", "dbname",
+                               "application_name", "client_encoding", nullptr};
   const char* const values[] = {"4", "10", conninfo.c_str(), "tusk-feed", "UTF8", nullptr};
   Conn conn(PQconnectdbParams(names, values, 1));
-  PQsetNoticeProcessor(conn.get(), [](void*, const char*) {}, nullptr);
+  PQsetNoticeProcessor(
+      conn.get(), [](void*, const char*) {}, nullptr);
   return conn;
 }
 

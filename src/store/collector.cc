@@ -48,7 +48,8 @@ Error error_of(const PgFailure& failure) {
 }
 
 bool is_number(Oid type) {
-  constexpr Oid kNumbers[] = {20, 21, 23, 26, 700, 701, 1700};  // int8 … oid, float4, float8, numeric
+  constexpr Oid kNumbers[] = {20,  21,  23,  26,
+                              700, 701, 1700};  // int8 … oid, float4, float8, numeric
   return std::ranges::find(kNumbers, type) != std::end(kNumbers);
 }
 
@@ -61,8 +62,9 @@ StatTable table_of(const PgResult& result) {
   for (int row = 0; row < result.rows(); row++) {
     auto& cells = table.rows.emplace_back();
     for (int i = 0; i < columns; i++) {
-      cells.push_back(PQgetisnull(raw, row, i) ? std::nullopt
-                                               : std::optional<std::string>(PQgetvalue(raw, row, i)));
+      cells.push_back(PQgetisnull(raw, row, i)
+                          ? std::nullopt
+                          : std::optional<std::string>(PQgetvalue(raw, row, i)));
     }
   }
   return table;
@@ -75,7 +77,8 @@ class Session {
 
   Result<StatTable> collect(const std::string& statistic, WallTime now) {
     TRY(connect());
-    auto result = connection_->run_script(with_sources(text_of(kStatistics, statistic), statements_));
+    auto result =
+        connection_->run_script(with_sources(text_of(kStatistics, statistic), statements_));
     if (!result) return std::unexpected(error_of(result.error()));
     StatTable table = table_of(*result);
     table.measured_at = now;
@@ -121,11 +124,9 @@ class CollectorImpl final : public Collector {
   ~CollectorImpl() override { queue_.close(); }
 
   void collect(const std::string& statistic, Callback<Result<StatTable>> callback) override {
-    ask<StatTable>(
-        [statistic, now = executor_.wall_now()](Session& session) {
-          return session.collect(statistic, now);
-        },
-        std::move(callback));
+    ask<StatTable>([statistic, now = executor_.wall_now()](
+                       Session& session) { return session.collect(statistic, now); },
+                   std::move(callback));
   }
   void facts(Callback<Result<ServerFacts>> callback) override {
     ask<ServerFacts>([](Session& session) { return session.facts(); }, std::move(callback));
@@ -167,7 +168,8 @@ std::optional<std::size_t> StatTable::column(std::string_view name) const {
 
 std::vector<std::string> statistics() {
   std::vector<std::string> names;
-  for (const SqlFile& file : kStatistics) names.emplace_back(file.name.substr(0, file.name.find('.')));
+  for (const SqlFile& file : kStatistics)
+    names.emplace_back(file.name.substr(0, file.name.find('.')));
   return names;
 }
 

@@ -110,7 +110,8 @@ CommitResult Committer::commit_after(const std::shared_ptr<const Group>& group) 
   return with_usage(*group, std::move(result));
 }
 
-// Only the database knows what was cloned or restored. Unless it tells, the group is sent, and found, again.
+// Only the database knows what was cloned or restored. Unless it tells, the group is sent, and
+// found, again.
 CommitResult Committer::with_usage(const Group& group, CommitResult result) {
   if (!group.counts_itself()) return result;
   const auto usage = connection_->run("usage", Params().add(lease_.attached.tenant));

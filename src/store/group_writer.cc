@@ -224,8 +224,8 @@ PgExpected<void> RowWriter::kept_versions() {
 
 PgExpected<void> RowWriter::upserted_files() {
   Batch batch(connection_, "upsert_files",
-              {kUuid, kUuid, kText, kInt8, kInt8, kInt8,  kInt8, kInt8, kInt8, kInt8, kInt8,
-               kBool, kInt8, kInt8, kInt8, kText, kBytes, kInt8, kInt8, kInt8, kText, kBytes, kText},
+              {kUuid, kUuid, kText, kInt8, kInt8,  kInt8, kInt8, kInt8, kInt8, kInt8,  kInt8, kBool,
+               kInt8, kInt8, kInt8, kText, kBytes, kInt8, kInt8, kInt8, kText, kBytes, kText},
               lease_.attached.tenant);
   for (const FileChange& change : group_.files) {
     if (!change.has_content) continue;

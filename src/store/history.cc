@@ -228,8 +228,7 @@ class HistoryImpl final : public History {
 };
 
 VersionContent content_of(FileId file, const PastVersion& version) {
-  return {file, version.version, version.size, version.holes, version.checksum,
-          version.object};
+  return {file, version.version, version.size, version.holes, version.checksum, version.object};
 }
 
 Result<void> HistoryImpl::read(FileId file, const PastVersion& version, const Sink& sink) {

@@ -12,7 +12,8 @@ constexpr std::chrono::milliseconds kBreath{20};
 
 }  // namespace
 
-Janitor::Janitor(ConnectionContext& context, TenantId tenant, objects::StoredObjects* objects, Plan plan)
+Janitor::Janitor(ConnectionContext& context, TenantId tenant, objects::StoredObjects* objects,
+                 Plan plan)
     : context_(context),
       tenant_(tenant),
       objects_(objects),

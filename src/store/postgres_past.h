@@ -73,8 +73,9 @@ class PostgresPast final : public PastStore {
         std::move(callback));
   }
   void purge_trashed(Uuid id, Callback<Result<void>> callback) override {
-    loads_.ask<void>([this, id](Loader& loader) { return past::purge_trashed(loader, tenant_, id); },
-                     std::move(callback));
+    loads_.ask<void>(
+        [this, id](Loader& loader) { return past::purge_trashed(loader, tenant_, id); },
+        std::move(callback));
   }
   void past_inline(const FileRow& row, Callback<Result<SharedBytes>> callback) override {
     loads_.ask<SharedBytes>([row](Loader& loader) { return past::inline_content(loader, row); },

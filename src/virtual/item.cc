@@ -171,9 +171,8 @@ namespace {
 
 Item trash_item(std::string name, const PastItem& from) {
   const TrashFolder what{{from.row.id.uuid}};
-  Item item = from.is_folder
-                  ? with_owner(folder_item(std::move(name), what, from.row.meta), from)
-                  : file_item(std::move(name), from.row);
+  Item item = from.is_folder ? with_owner(folder_item(std::move(name), what, from.row.meta), from)
+                             : file_item(std::move(name), from.row);
   // Moved away it is another inode, while the kernel thinks that it has moved.
   item.attr.name_valid = vfs::Valid::never;
   return item;

@@ -21,7 +21,8 @@ bool writes(int flags) { return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TR
 }  // namespace
 
 LiveTree::LiveTree(Executor& executor, LiveEntry top, Ino first, uid_t owner, gid_t group)
-    : executor_(executor),
+    : ReadOnly(EPERM),
+      executor_(executor),
       first_(static_cast<std::uint64_t>(first)),
       owner_(owner),
       group_(group),
@@ -142,35 +143,6 @@ void LiveTree::setattr(const vfs::Call& call, Ino ino, const vfs::AttrChange& ch
 
 void LiveTree::readlink(const vfs::Call&, Ino, Reply<std::string_view> reply) {
   reply(vfs::error(EINVAL));
-}
-
-void LiveTree::mknod(const vfs::Call&, Ino, std::string_view, mode_t, dev_t,
-                     Reply<vfs::Entry> reply) {
-  reply(vfs::error(EPERM));
-}
-void LiveTree::mkdir(const vfs::Call&, Ino, std::string_view, mode_t, Reply<vfs::Entry> reply) {
-  reply(vfs::error(EPERM));
-}
-void LiveTree::symlink(const vfs::Call&, Ino, std::string_view, std::string_view,
-                       Reply<vfs::Entry> reply) {
-  reply(vfs::error(EPERM));
-}
-void LiveTree::create(const vfs::Call&, Ino, std::string_view, mode_t, int,
-                      Reply<vfs::Created> reply) {
-  reply(vfs::error(EPERM));
-}
-void LiveTree::unlink(const vfs::Call&, Ino, std::string_view, Reply<void> reply) {
-  reply(vfs::error(EPERM));
-}
-void LiveTree::rmdir(const vfs::Call&, Ino, std::string_view, Reply<void> reply) {
-  reply(vfs::error(EPERM));
-}
-void LiveTree::rename(const vfs::Call&, Ino, std::string_view, Ino, std::string_view, unsigned,
-                      Reply<void> reply) {
-  reply(vfs::error(EPERM));
-}
-void LiveTree::link(const vfs::Call&, Ino, Ino, std::string_view, Reply<vfs::Entry> reply) {
-  reply(vfs::error(EPERM));
 }
 
 // Permissions hold for root as well.

@@ -27,20 +27,6 @@ class LiveTree : public ReadOnly {
   void setattr(const vfs::Call&, Ino, const vfs::AttrChange&, vfs::Reply<vfs::Attr>) override;
   void readlink(const vfs::Call&, Ino, vfs::Reply<std::string_view>) override;
 
-  // What is not there cannot be made, and what is there stays.
-  void mknod(const vfs::Call&, Ino, std::string_view, mode_t, dev_t,
-             vfs::Reply<vfs::Entry>) override;
-  void mkdir(const vfs::Call&, Ino, std::string_view, mode_t, vfs::Reply<vfs::Entry>) override;
-  void symlink(const vfs::Call&, Ino, std::string_view, std::string_view,
-               vfs::Reply<vfs::Entry>) override;
-  void create(const vfs::Call&, Ino, std::string_view, mode_t, int,
-              vfs::Reply<vfs::Created>) override;
-  void unlink(const vfs::Call&, Ino, std::string_view, vfs::Reply<void>) override;
-  void rmdir(const vfs::Call&, Ino, std::string_view, vfs::Reply<void>) override;
-  void rename(const vfs::Call&, Ino, std::string_view, Ino, std::string_view, unsigned,
-              vfs::Reply<void>) override;
-  void link(const vfs::Call&, Ino, Ino, std::string_view, vfs::Reply<vfs::Entry>) override;
-
   void open(const vfs::Call&, Ino, int flags, vfs::Reply<vfs::Opened>) override;
   void read(const vfs::Call&, Ino, Handle, std::uint64_t offset, std::size_t size,
             vfs::Reply<vfs::Content>) override;

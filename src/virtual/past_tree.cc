@@ -147,9 +147,9 @@ void PastTree::take_snapshot(const std::string& name, Reply<void> done) {
     if (!synced) return done(std::move(synced));
     const WallTime at = executor_.wall_now();
     setup_.snapshot_at(at);
-    asker_.ask<void>([this, name, at](
-                         auto callback) { store_.take_snapshot(name, at, std::move(callback)); },
-                     std::move(done));
+    asker_.ask<void>(
+        [this, name, at](auto callback) { store_.take_snapshot(name, at, std::move(callback)); },
+        std::move(done));
   });
 }
 
@@ -197,30 +197,32 @@ void PastTree::find_trashed(Ino parent, std::string_view name, Reply<const Item*
   const Node* node = table_.find(parent);
   if (!node) return done(vfs::error(ESTALE));
   if (const SharedListing listing = fresh_listing(*node)) return done(found_in(*listing, name));
-  places_.list(node->item.what, std::string(name),
-               [name = std::string(name), done = std::move(done)](Outcome<Listing> listing) mutable {
-                 if (!listing) return done(std::unexpected(listing.error()));
-                 done(found_in(*listing, name));
-               });
+  places_.list(
+      node->item.what, std::string(name),
+      [name = std::string(name), done = std::move(done)](Outcome<Listing> listing) mutable {
+        if (!listing) return done(std::unexpected(listing.error()));
+        done(found_in(*listing, name));
+      });
 }
 
 void PastTree::purge(const vfs::Call& call, Ino parent, std::string_view name, Reply<void> reply) {
   if (!is_trash(parent)) return reply(vfs::error(EROFS));
-  find_trashed(parent, name, [this, parent, held = waiting_.hold(call, std::move(reply))](
-                              Outcome<const Item*> item) mutable {
-    if (!item) return held(std::unexpected(item.error()));
-    const Uuid id = id_of(**item);
-    if (setup_.is_open(id)) return held(vfs::error(EBUSY));
-    asker_.ask<void>([this, id](auto callback) { store_.purge_trashed(id, std::move(callback)); },
+  find_trashed(parent, name,
+               [this, parent,
+                held = waiting_.hold(call, std::move(reply))](Outcome<const Item*> item) mutable {
+                 if (!item) return held(std::unexpected(item.error()));
+                 const Uuid id = id_of(**item);
+                 if (setup_.is_open(id)) return held(vfs::error(EBUSY));
+                 asker_.ask<void>(
+                     [this, id](auto callback) { store_.purge_trashed(id, std::move(callback)); },
                      [this, parent, held = std::move(held)](Outcome<void> purged) mutable {
                        drop_listing(parent, executor_.now());
                        held(std::move(purged));
                      });
-  });
+               });
 }
 
-void PastTree::unlink(const vfs::Call& call, Ino parent, std::string_view name,
-                      Reply<void> reply) {
+void PastTree::unlink(const vfs::Call& call, Ino parent, std::string_view name, Reply<void> reply) {
   purge(call, parent, name, std::move(reply));
 }
 
@@ -230,15 +232,15 @@ void PastTree::rename(const vfs::Call& call, Ino parent, std::string_view name, 
   if (!is_trash(parent) || is_in_dot_tusk(new_parent)) return reply(vfs::error(EROFS));
   if (flags & ~unsigned{RENAME_NOREPLACE}) return reply(vfs::error(EINVAL));
   find_trashed(parent, name,
-            [this, call, parent, new_parent, new_name = std::string(new_name),
-             held = waiting_.hold(call, std::move(reply))](Outcome<const Item*> item) mutable {
-              if (!item) return held(std::unexpected(item.error()));
-              setup_.restore(call, id_of(**item), new_parent, new_name,
-                             [this, parent, held = std::move(held)](Outcome<void> done) mutable {
-                               drop_listing(parent, executor_.now());
-                               held(std::move(done));
-                             });
-            });
+               [this, call, parent, new_parent, new_name = std::string(new_name),
+                held = waiting_.hold(call, std::move(reply))](Outcome<const Item*> item) mutable {
+                 if (!item) return held(std::unexpected(item.error()));
+                 setup_.restore(call, id_of(**item), new_parent, new_name,
+                                [this, parent, held = std::move(held)](Outcome<void> done) mutable {
+                                  drop_listing(parent, executor_.now());
+                                  held(std::move(done));
+                                });
+               });
 }
 
 void PastTree::open(const vfs::Call&, Ino ino, int flags, Reply<vfs::Opened> reply) {

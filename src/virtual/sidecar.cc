@@ -32,8 +32,7 @@ class Sidecar final : public Forwarding {
               return store::CacheStore::start(executor, setup_.conninfo, std::move(watcher));
             },
             cache_ino(setup_.alone), setup_.uid, setup_.gid),
-        live_(executor, folders(), setup_.alone ? kRootIno : kSidecarIno, setup_.uid, setup_.gid) {
-  }
+        live_(executor, folders(), setup_.alone ? kRootIno : kSidecarIno, setup_.uid, setup_.gid) {}
 
   void getxattr(const vfs::Call& call, Ino ino, std::string_view name,
                 vfs::Reply<ByteSpan> reply) override {

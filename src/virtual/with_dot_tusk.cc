@@ -25,7 +25,8 @@ class WithDotTusk final : public Forwarding {
 
   void lookup(const Call& call, Ino parent, std::string_view name, Reply<Entry> reply) override {
     if (is_dot_tusk(parent, name)) return reply(past_.top());
-    if (is_sidecars(parent, name)) return setup_.sidecar->lookup(call, kSidecarIno, name, std::move(reply));
+    if (is_sidecars(parent, name))
+      return setup_.sidecar->lookup(call, kSidecarIno, name, std::move(reply));
     of(parent).lookup(call, parent, name, std::move(reply));
   }
 
@@ -104,7 +105,8 @@ class WithDotTusk final : public Forwarding {
     return setup_.sidecar && folder == (setup_.sidecar_in_root ? kRootIno : kDotTuskIno);
   }
   bool is_sidecars(Ino parent, std::string_view name) const {
-    return shows_sidecar(parent) && std::ranges::find(setup_.sidecar_names, name) != setup_.sidecar_names.end();
+    return shows_sidecar(parent) &&
+           std::ranges::find(setup_.sidecar_names, name) != setup_.sidecar_names.end();
   }
   bool is_ours(Ino parent, std::string_view name) const {
     return is_dot_tusk(parent, name) || is_sidecars(parent, name);
@@ -115,7 +117,8 @@ class WithDotTusk final : public Forwarding {
     Attr folder;
     folder.ino = kSidecarIno;
     folder.mode = S_IFDIR;
-    for (std::size_t i = offset - kBeside; i < setup_.sidecar_names.size() && out.size() < limit; i++)
+    for (std::size_t i = offset - kBeside; i < setup_.sidecar_names.size() && out.size() < limit;
+         i++)
       out.push_back({setup_.sidecar_names[i], kBeside + i + 1, folder, false});
     return out;
   }

@@ -120,8 +120,8 @@ const Case kCases[] = {
     {"link_to_missing_file", "update tusk.file_links set file_id = gen_random_uuid()", true},
     {"name_impossible", "update tusk.files set filename = 'a/b' where filename = 'small'", true},
     {"name_taken_twice", "update tusk.files set filename = 'a' where filename = 'large'", true},
-    {"external_not_outside", "update tusk.files set storage_type = 'external' where filename = 'small'",
-     false},
+    {"external_not_outside",
+     "update tusk.files set storage_type = 'external' where filename = 'small'", false},
     {"object_unknown",
      "update tusk.files set storage_type = 'external', data = null, external_url = "
      "'file:///o/ab/00000000-0000-7000-8000-0000000000ab' where filename = 'small'",
@@ -296,12 +296,14 @@ TEST_F(FsckTest, what_keeps_it_from_running_is_one_line_and_status_8) {
 }
 
 TEST_F(FsckTest, a_path_in_a_mount_means_its_tree) {
-  break_by(conninfo_, "insert into tusk.xattrs (owner_id, name, value) values (tusk.uuid_v7(), 'user.x', '')");
+  break_by(conninfo_,
+           "insert into tusk.xattrs (owner_id, name, value) values (tusk.uuid_v7(), 'user.x', '')");
   MountSetup setup;
   setup.database = conninfo_;
   Mount mount(setup);
   put(mount.path() / "new", "not committed yet");
-  const Finished found = run({TUSKFS_BINARY, "fsck", mount.path() / "a", "--db", conninfo_, "--scrub"});
+  const Finished found =
+      run({TUSKFS_BINARY, "fsck", mount.path() / "a", "--db", conninfo_, "--scrub"});
   EXPECT_EQ(found.status, 0) << found.out << found.err;  // the row is of no tree
   const Finished without = run({TUSKFS_BINARY, "fsck", mount.path()});
   EXPECT_EQ(without.status, 8);

@@ -215,8 +215,9 @@ TEST_F(CacheFiles, what_has_ended_is_swept) {
 }
 
 TEST_F(CacheFiles, any_key_is_a_name) {
-  const Strings names = {"a/b", "100%", ".hidden", "..", "\xc3\xa4\xf0\x9f\x90\x98", "new\nline", " ",
-                         "-rf", "'quoted\"", "a.b", "%2F"};
+  const Strings names = {"a/b",       "100%", ".hidden", "..",        "\xc3\xa4\xf0\x9f\x90\x98",
+                         "new\nline", " ",    "-rf",     "'quoted\"", "a.b",
+                         "%2F"};
   for (const std::string& name : names) sql_->rows("select tusk_cache.set($1, '1')", {name});
   EXPECT_EQ(keys().size(), names.size());
   for (const std::string& name : keys()) EXPECT_EQ(get(key(name)), "1") << name;
@@ -252,8 +253,9 @@ TEST_F(CacheFiles, what_is_no_value_is_refused) {
 }
 
 TEST_F(CacheFiles, many_keys_are_listed_in_pages) {
-  sql_->rows("select tusk_cache.mset((select jsonb_object_agg('k' || i, i) from "
-             "generate_series(1, 20000) i))");
+  sql_->rows(
+      "select tusk_cache.mset((select jsonb_object_agg('k' || i, i) from "
+      "generate_series(1, 20000) i))");
   EXPECT_EQ(keys().size(), 20'000u);
   EXPECT_EQ(get(key("k19999")), "19999");
   EXPECT_EQ(run_ok({"sh", "-c", "ls " + (mount_->path() / ".tusk/cache").string() + " | wc -l"}),

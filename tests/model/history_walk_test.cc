@@ -61,14 +61,20 @@ class HistoryWalk : public PastFixture, public ::testing::WithParamInterface<int
     const auto is_file = [&](const Path& p) { return std::filesystem::is_regular_file(p, failed); };
     const bool is_folder = std::filesystem::is_directory(path, failed);
     switch (below(15)) {
-      case 0: case 1: case 2: case 3:
+      case 0:
+      case 1:
+      case 2:
+      case 3:
         if (!is_folder && std::filesystem::is_directory(path.parent_path(), failed))
           put(path, some_content());
         return "write " + path.string();
-      case 4: case 5:
-        if (is_file(path)) write_at(open_file(path, O_WRONLY).get(), pattern(300, random_()), below(200'000));
+      case 4:
+      case 5:
+        if (is_file(path))
+          write_at(open_file(path, O_WRONLY).get(), pattern(300, random_()), below(200'000));
         return "edit " + path.string();
-      case 6: case 7:
+      case 6:
+      case 7:
         ::mkdir(path.c_str(), 0755);
         return "mkdir " + path.string();
       case 8:
@@ -83,7 +89,8 @@ class HistoryWalk : public PastFixture, public ::testing::WithParamInterface<int
       case 11:
         return take_from_trash(path);
       case 12:
-        if (present(path) && !present(other) && std::filesystem::is_directory(other.parent_path(), failed) &&
+        if (present(path) && !present(other) &&
+            std::filesystem::is_directory(other.parent_path(), failed) &&
             !other.string().starts_with(path.string() + "/"))
           tuskfs({"clone", path, other});
         return "clone " + path.string() + " " + other.string();
@@ -129,7 +136,8 @@ class HistoryWalk : public PastFixture, public ::testing::WithParamInterface<int
   Snapshot live() const { return snapshot_of(at("walk"), kContents); }
   bool all_are_as_they_were() {
     for (const Moment& moment : moments_) {
-      for (const std::string& line : differences(moment.tree, snapshot_of(moment.path / "walk", kContents))) {
+      for (const std::string& line :
+           differences(moment.tree, snapshot_of(moment.path / "walk", kContents))) {
         ADD_FAILURE() << moment.path << ", TUSKFS_SEED=" << seed_ << ": " << line;
         return false;
       }

@@ -37,8 +37,7 @@ Attached MemStore::attach() {
   std::erase_if(objects_, [](const auto& entry) { return !entry.second.finished; });
   durable_ = state_;
   undurable_.clear();
-  return {{}, folder_row(state_.folders.at(root_)), state_.usage, GroupNo{state_.last_group},
-          true};
+  return {{}, folder_row(state_.folders.at(root_)), state_.usage, GroupNo{state_.last_group}, true};
 }
 
 FolderRow MemStore::folder_row(const FolderRow& row) const {

@@ -33,8 +33,8 @@ class Filesystem : public vfs::Vfs {
   virtual void commit_all(vfs::Reply<void>) = 0;
   // Contents of that moment are kept, however soon others follow.
   virtual void note_snapshot(WallTime) = 0;
-  // Something in the trash gets a place and a name again, with all that went with it. EEXIST; ENOENT:
-  // it is not there any more; EBUSY: a file of it is still open.
+  // Something in the trash gets a place and a name again, with all that went with it. EEXIST;
+  // ENOENT: it is not there any more; EBUSY: a file of it is still open.
   virtual void restore(const vfs::Call&, const Uuid&, Ino parent, std::string_view name,
                        vfs::Reply<void>) = 0;
   virtual bool is_open(const Uuid&) const = 0;

@@ -74,9 +74,9 @@ struct ChunkShare {
 
 // Where the chunks are that a content has and a group does not bring.
 struct ChunkSource {
-  Version version = 0;         // of the file's rows, unless they are in an object
+  Version version = 0;  // of the file's rows, unless they are in an object
   std::optional<Uuid> object;
-  std::uint64_t size = 0;      // of the content; 0: there are none
+  std::uint64_t size = 0;  // of the content; 0: there are none
   std::vector<ChunkRange> holes;
 };
 
@@ -141,7 +141,7 @@ struct Group {
   GroupNo number{};
   bool durable = false;  // commit waits for the disk
 
-  std::vector<Clone> clones;  // before everything else, and at most one
+  std::vector<Clone> clones;            // before everything else, and at most one
   std::vector<Uuid> objects_abandoned;  // written in part, and no longer wanted
   std::vector<ObjectWrite> object_writes;
   std::vector<ObjectFetch> object_fetches;

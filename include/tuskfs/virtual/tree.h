@@ -1,6 +1,6 @@
-// The tree .tusk at a mount's root: what the tree was. It is read-only, but for snapshots, which are
-// made and removed as folders, and the trash, which is moved out of or emptied. `.tusk` can be looked up but is
-// in no listing, so that a copy of the root does not meet it.
+// The tree .tusk at a mount's root: what the tree was. It is read-only, but for snapshots, which
+// are made and removed as folders, and the trash, which is moved out of or emptied. `.tusk` can be
+// looked up but is in no listing, so that a copy of the root does not meet it.
 #pragma once
 
 #include <chrono>

@@ -1,5 +1,5 @@
-// Something leaves the trash. The store brings back its rows and all that went with it; here only the
-// name is made, and who looks below it waits until the group has committed (cloned_in).
+// Something leaves the trash. The store brings back its rows and all that went with it; here only
+// the name is made, and who looks below it waits until the group has committed (cloned_in).
 #include "core/asking.h"
 #include "core/loads.h"
 #include "core/tree.h"

@@ -20,19 +20,15 @@ using vfs::Reply;
 
 constexpr auto kSweep = std::chrono::seconds(10);
 constexpr auto kPromised = std::chrono::seconds(5);
-constexpr int kPageKeys = 1000;
-// Offsets of a listing: 1 after ".", 2 after "..", then 3 + the key's number.
-constexpr std::uint64_t kDots = 2;
 
 // As long as the kernel believes a name.
 constexpr std::int64_t kBriefly = 1'000'000'000;
 
-int errno_of(const Error& error) { return error.code == ENOTCONN ? EIO : error.code; }
-
 }  // namespace
 
 CacheTree::CacheTree(Executor& executor, Start start, Ino first, uid_t owner, gid_t group)
-    : executor_(executor),
+    : ReadOnly(EPERM),
+      executor_(executor),
       start_(std::move(start)),
       top_(first),
       owner_(owner),
@@ -187,13 +183,14 @@ void CacheTree::lookup(const vfs::Call& call, Ino parent, std::string_view name,
   if (!key) return reply(std::unexpected(key.error()));
   if (Value* value = values_.writers_if_any(*key)) return reply(counted(*value));
   if (Value* value = hears_ ? values_.current(*key) : nullptr) return reply(counted(*value));
-  ask_entry(*key, false, [this, call, held = waiting_.hold(call, std::move(reply))](
-                             Outcome<Value*> value) mutable {
-    if (!waiting_.waits(call)) return;
-    if (!value) return held(std::unexpected(value.error()));
-    if (!*value) return held(vfs::error(ENOENT));
-    held(counted(**value));
-  });
+  ask_entry(
+      *key, false,
+      [this, call, held = waiting_.hold(call, std::move(reply))](Outcome<Value*> value) mutable {
+        if (!waiting_.waits(call)) return;
+        if (!value) return held(std::unexpected(value.error()));
+        if (!*value) return held(vfs::error(ENOENT));
+        held(counted(**value));
+      });
 }
 
 void CacheTree::forget(Ino ino, std::uint64_t count) {
@@ -251,17 +248,18 @@ void CacheTree::resize(const vfs::Call& call, Value& value, std::uint64_t size,
                 Open& open = *find_open(opened->handle);
                 open.buffer.resize(size, 0);
                 open.dirty = true;
-                commit(call, opened->handle, [this, ino, size, handle = opened->handle,
-                                              reply = std::move(reply)](Outcome<void> done) mutable {
-                  release(ino, handle);
-                  if (!done) return reply(std::unexpected(done.error()));
-                  const Value* old = values_.find(ino);
-                  if (!old) return reply(vfs::error(ESTALE));
-                  vfs::Attr attr = attr_of(*old);
-                  attr.size = size;
-                  attr.valid = vfs::Valid::never;
-                  reply(attr);
-                });
+                commit(call, opened->handle,
+                       [this, ino, size, handle = opened->handle,
+                        reply = std::move(reply)](Outcome<void> done) mutable {
+                         release(ino, handle);
+                         if (!done) return reply(std::unexpected(done.error()));
+                         const Value* old = values_.find(ino);
+                         if (!old) return reply(vfs::error(ESTALE));
+                         vfs::Attr attr = attr_of(*old);
+                         attr.size = size;
+                         attr.valid = vfs::Valid::never;
+                         reply(attr);
+                       });
               });
 }
 
@@ -278,23 +276,6 @@ void CacheTree::promise(Value& value) {
 
 void CacheTree::readlink(const vfs::Call&, Ino, Reply<std::string_view> reply) {
   reply(vfs::error(EINVAL));
-}
-void CacheTree::mknod(const vfs::Call&, Ino, std::string_view, mode_t, dev_t,
-                      Reply<vfs::Entry> reply) {
-  reply(vfs::error(EPERM));
-}
-void CacheTree::mkdir(const vfs::Call&, Ino, std::string_view, mode_t, Reply<vfs::Entry> reply) {
-  reply(vfs::error(EPERM));
-}
-void CacheTree::symlink(const vfs::Call&, Ino, std::string_view, std::string_view,
-                        Reply<vfs::Entry> reply) {
-  reply(vfs::error(EPERM));
-}
-void CacheTree::rmdir(const vfs::Call&, Ino, std::string_view, Reply<void> reply) {
-  reply(vfs::error(ENOTDIR));
-}
-void CacheTree::link(const vfs::Call&, Ino, Ino, std::string_view, Reply<vfs::Entry> reply) {
-  reply(vfs::error(EPERM));
 }
 
 void CacheTree::unlink(const vfs::Call& call, Ino parent, std::string_view name,
@@ -318,7 +299,8 @@ void CacheTree::rename(const vfs::Call& call, Ino parent, std::string_view name,
   if (!key) return reply(std::unexpected(key.error()));
   if (!is_top(new_parent)) return reply(vfs::error(EXDEV));
   const auto new_key = key_of(new_parent, new_name);
-  if (!new_key) return reply(vfs::error(new_key.error().value == ENOENT ? EINVAL : new_key.error().value));
+  if (!new_key)
+    return reply(vfs::error(new_key.error().value == ENOENT ? EINVAL : new_key.error().value));
   begin_question(*key);
   begin_question(*new_key);
   store().rename(*key, *new_key, (flags & RENAME_NOREPLACE) != 0,
@@ -340,14 +322,14 @@ void CacheTree::open(const vfs::Call& call, Ino ino, int flags, Reply<vfs::Opene
   open_reader(call, *value, std::move(reply));
 }
 
-// Where the name has another value by now, the newest is read past what the kernel keeps of this one.
+// Where the name has another value by now, the newest is read past what the kernel keeps of this
+// one.
 void CacheTree::open_reader(const vfs::Call& call, Value& value, Reply<vfs::Opened> reply) {
   const auto finish = [this](Ino ino, const Value& newest) {
     Open open{.ino = ino, .key = newest.entry.key};
     open.bytes = newest.entry.bytes;
     const bool is_this = newest.ino == ino;
-    return vfs::Opened{
-        .handle = add(std::move(open)), .lasting = is_this, .direct = !is_this};
+    return vfs::Opened{.handle = add(std::move(open)), .lasting = is_this, .direct = !is_this};
   };
   const std::string key = value.entry.key;
   const Value* newest = hears_ ? values_.current(key) : nullptr;
@@ -395,8 +377,7 @@ void CacheTree::create(const vfs::Call& call, Ino parent, std::string_view name,
   open.dirty = true;
   const vfs::Entry entry = counted(value);
   reply(vfs::Created{
-      entry,
-      {.handle = add(std::move(open)), .lasting = false, .direct = true, .flush = true}});
+      entry, {.handle = add(std::move(open)), .lasting = false, .direct = true, .flush = true}});
 }
 
 // Who creates exclusively must know at once that nobody else does.
@@ -407,8 +388,8 @@ void CacheTree::create_new(const vfs::Call& call, const std::string& key,
       [this, key](auto callback) {
         store().set(key, std::make_shared<const Buffer>(), {.only_new = true}, std::move(callback));
       },
-      [this, call, key, held = waiting_.hold(call, std::move(reply))](
-          Outcome<Value*> value) mutable {
+      [this, call, key,
+       held = waiting_.hold(call, std::move(reply))](Outcome<Value*> value) mutable {
         if (!value) return held(std::unexpected(value.error()));
         if (!*value) return held(vfs::error(EEXIST));
         if (!waiting_.waits(call)) return;
@@ -453,11 +434,12 @@ void CacheTree::flush(const vfs::Call& call, Ino, Handle handle, Reply<void> rep
 void CacheTree::fsync(const vfs::Call& call, Ino, Handle handle, Reply<void> reply) {
   const Open* open = find_open(handle);
   if (!open) return reply(vfs::error(EBADF));
-  commit(call, handle, [this, call, key = open->key, held = waiting_.hold(call, std::move(reply))](
-                           Outcome<void> done) mutable {
-    if (!done) return held(std::move(done));
-    wait_for(call, key, std::move(held));
-  });
+  commit(call, handle,
+         [this, call, key = open->key,
+          held = waiting_.hold(call, std::move(reply))](Outcome<void> done) mutable {
+           if (!done) return held(std::move(done));
+           wait_for(call, key, std::move(held));
+         });
 }
 
 void CacheTree::release(Ino, Handle handle) {
@@ -476,73 +458,6 @@ void CacheTree::release(Ino, Handle handle) {
 
 void CacheTree::lseek(const vfs::Call&, Ino, std::uint64_t, int, Reply<std::uint64_t> reply) {
   reply(vfs::error(EINVAL));
-}
-
-void CacheTree::opendir(const vfs::Call&, Ino ino, Reply<vfs::Opened> reply) {
-  if (!is_top(ino)) return reply(vfs::error(ENOTDIR));
-  listings_.emplace(++last_handle_, Listing{});
-  reply(vfs::Opened{.handle = Handle{last_handle_}, .lasting = false});
-}
-
-void CacheTree::answer_page(const Listing& listing, std::uint64_t offset, std::size_t limit,
-                            Reply<std::vector<vfs::DirEntry>>& reply) const {
-  std::vector<vfs::DirEntry> out;
-  std::vector<std::string> names;  // that the entries point into
-  names.reserve(listing.page.size());
-  const auto add_entry = [&](std::string_view name, std::uint64_t next, mode_t mode) {
-    vfs::Attr attr;
-    attr.ino = top_;  // the kernel asks by name
-    attr.mode = mode;
-    if (offset < next && out.size() < limit) out.push_back({name, next, attr, false});
-  };
-  add_entry(".", 1, S_IFDIR);
-  add_entry("..", 2, S_IFDIR);
-  for (std::size_t i = 0; i < listing.page.size(); i++) {
-    auto name = name_of_key(listing.page[i].key);
-    if (!name) continue;  // a key that no name can hold
-    names.push_back(std::move(*name));
-    add_entry(names.back(), listing.first + i + 1 + kDots, S_IFREG);
-  }
-  reply(std::move(out));
-}
-
-void CacheTree::readdir(const vfs::Call& call, Ino, Handle handle, std::uint64_t offset,
-                        std::size_t limit, bool, Reply<std::vector<vfs::DirEntry>> reply) {
-  const auto found = listings_.find(static_cast<std::uint64_t>(handle));
-  if (found == listings_.end()) return reply(vfs::error(EBADF));
-  Listing& listing = found->second;
-  const std::uint64_t number = offset > kDots ? offset - kDots : 0;
-  // From the start again, or from before what is at hand.
-  if (offset == 0 || number < listing.first) listing = Listing{};
-  next_page(call, handle, offset, limit, std::move(reply));
-}
-
-// Goes on until the page has what is asked for.
-void CacheTree::next_page(const vfs::Call& call, Handle handle, std::uint64_t offset,
-                          std::size_t limit, Reply<std::vector<vfs::DirEntry>> reply) {
-  const auto found = listings_.find(static_cast<std::uint64_t>(handle));
-  if (found == listings_.end()) return reply(vfs::error(EBADF));
-  const Listing& listing = found->second;
-  const std::uint64_t number = offset > kDots ? offset - kDots : 0;
-  const bool has_it = number < listing.first + listing.page.size();
-  if (has_it || listing.ended) return answer_page(listing, offset, limit, reply);
-  store().scan(listing.after, kPageKeys,
-               [this, call, handle, offset, limit, held = waiting_.hold(call, std::move(reply))](
-                   Result<std::vector<store::CacheEntry>> page) mutable {
-                 if (!page) return held(vfs::error(errno_of(page.error())));
-                 const auto still = listings_.find(static_cast<std::uint64_t>(handle));
-                 if (still == listings_.end()) return held(vfs::error(EBADF));
-                 Listing& into = still->second;
-                 into.first += into.page.size();
-                 into.ended = page->size() < kPageKeys;
-                 if (!page->empty()) into.after = page->back().key;
-                 into.page = std::move(*page);
-                 next_page(call, handle, offset, limit, std::move(held));
-               });
-}
-
-void CacheTree::releasedir(Ino, Handle handle) {
-  listings_.erase(static_cast<std::uint64_t>(handle));
 }
 
 void CacheTree::statfs(const vfs::Call&, Reply<vfs::Statfs> reply) { reply(vfs::Statfs{}); }

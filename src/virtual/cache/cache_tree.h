@@ -14,6 +14,9 @@
 
 namespace tusk::virt {
 
+// Of what the store answers: a server that cannot be reached is EIO to who asks for a value.
+inline int errno_of(const Error& error) { return error.code == ENOTCONN ? EIO : error.code; }
+
 class CacheTree final : public ReadOnly {
  public:
   // The store is started when it is first needed.
@@ -29,16 +32,9 @@ class CacheTree final : public ReadOnly {
   void getattr(const vfs::Call&, Ino, vfs::Reply<vfs::Attr>) override;
   void setattr(const vfs::Call&, Ino, const vfs::AttrChange&, vfs::Reply<vfs::Attr>) override;
   void readlink(const vfs::Call&, Ino, vfs::Reply<std::string_view>) override;
-  void mknod(const vfs::Call&, Ino, std::string_view, mode_t, dev_t,
-             vfs::Reply<vfs::Entry>) override;
-  void mkdir(const vfs::Call&, Ino, std::string_view, mode_t, vfs::Reply<vfs::Entry>) override;
-  void symlink(const vfs::Call&, Ino, std::string_view, std::string_view,
-               vfs::Reply<vfs::Entry>) override;
   void unlink(const vfs::Call&, Ino parent, std::string_view name, vfs::Reply<void>) override;
-  void rmdir(const vfs::Call&, Ino, std::string_view, vfs::Reply<void>) override;
   void rename(const vfs::Call&, Ino parent, std::string_view name, Ino new_parent,
               std::string_view new_name, unsigned flags, vfs::Reply<void>) override;
-  void link(const vfs::Call&, Ino, Ino, std::string_view, vfs::Reply<vfs::Entry>) override;
 
   void open(const vfs::Call&, Ino, int flags, vfs::Reply<vfs::Opened>) override;
   void create(const vfs::Call&, Ino parent, std::string_view name, mode_t, int flags,
@@ -87,8 +83,8 @@ class CacheTree final : public ReadOnly {
     Ino ino{};
   };
   struct Listing {
-    std::string after;                     // the last key of the page
-    std::uint64_t first = 0;               // number of the page's first key
+    std::string after;        // the last key of the page
+    std::uint64_t first = 0;  // number of the page's first key
     std::vector<store::CacheEntry> page;
     bool ended = false;
   };

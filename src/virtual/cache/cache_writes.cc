@@ -12,8 +12,6 @@ using vfs::Reply;
 // More than this is not acknowledged before it is stored.
 constexpr std::size_t kMostComing = 1000, kMostComingBytes = 16u << 20;
 
-int errno_of(const Error& error) { return error.code == ENOTCONN ? EIO : error.code; }
-
 }  // namespace
 
 void CacheTree::commit(const vfs::Call& call, Handle handle, Reply<void> reply) {
@@ -63,9 +61,11 @@ void CacheTree::commit_now(const vfs::Call& call, Open& open, Reply<void> reply)
 void CacheTree::write_behind(Open& open, Reply<void> reply) {
   const std::string& key = open.key;
   const bool keep_ttl = std::exchange(open.keep_ttl, true);
-  store::CacheEntry entry{.key = key, .size = open.buffer.size(),
+  store::CacheEntry entry{.key = key,
+                          .size = open.buffer.size(),
                           .created_at = {executor_.wall_now().ns / 1000 * 1000},
-                          .expires_at = {}, .bytes = std::make_shared<const Buffer>(open.buffer)};
+                          .expires_at = {},
+                          .bytes = std::make_shared<const Buffer>(open.buffer)};
   const Value* present = values_.current(key);
   if (keep_ttl && present) entry.expires_at = present->entry.expires_at;
   Coming coming{.bytes = entry.bytes, .keep_ttl = keep_ttl, .ino = open.ino};

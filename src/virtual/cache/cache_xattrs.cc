@@ -30,16 +30,17 @@ void CacheTree::expire(const vfs::Call& call, const Value& value, std::optional<
                        Reply<void> reply) {
   const std::string key = value.entry.key;
   begin_question(key);
-  store().expire(key, at, [this, key, at, held = waiting_.hold(call, std::move(reply))](
-                              Result<bool> done) mutable {
-    const bool newest = end_question(key);
-    if (!done) return held(vfs::error(done.error().code == ENOTCONN ? EIO : done.error().code));
-    Value* known = values_.current(key);
-    if (known && newest) known->entry.expires_at = at;
-    drop_name(key);  // it may end sooner than the kernel believes
-    if (known && at && *at <= executor_.wall_now()) values_.forget_key(key);
-    held({});
-  });
+  store().expire(
+      key, at,
+      [this, key, at, held = waiting_.hold(call, std::move(reply))](Result<bool> done) mutable {
+        const bool newest = end_question(key);
+        if (!done) return held(vfs::error(errno_of(done.error())));
+        Value* known = values_.current(key);
+        if (known && newest) known->entry.expires_at = at;
+        drop_name(key);  // it may end sooner than the kernel believes
+        if (known && at && *at <= executor_.wall_now()) values_.forget_key(key);
+        held({});
+      });
 }
 
 void CacheTree::setxattr(const vfs::Call& call, Ino ino, std::string_view name, ByteSpan bytes,
@@ -60,15 +61,17 @@ void CacheTree::setxattr(const vfs::Call& call, Ino ino, std::string_view name, 
   expire(call, *value, WallTime{executor_.wall_now().ns + *seconds * kSecond}, std::move(reply));
 }
 
-void CacheTree::getxattr(const vfs::Call& call, Ino ino, std::string_view name, Reply<ByteSpan> reply) {
+void CacheTree::getxattr(const vfs::Call& call, Ino ino, std::string_view name,
+                         Reply<ByteSpan> reply) {
   const Value* value = values_.find(ino);
   if (!value || (name != kTtl && name != kExpiresAt)) return reply(vfs::error(ENODATA));
   // Of a value on its way only the database knows it.
-  if (const std::string key = value->entry.key; coming_.contains(key) || sending_keys_.contains(key)) {
-    return wait_for(call, key, [this, call, ino, name = std::string(name), reply = std::move(reply)](
-                                   vfs::Outcome<void>) mutable {
-      getxattr(call, ino, name, std::move(reply));
-    });
+  if (const std::string key = value->entry.key;
+      coming_.contains(key) || sending_keys_.contains(key)) {
+    return wait_for(
+        call, key,
+        [this, call, ino, name = std::string(name), reply = std::move(reply)](
+            vfs::Outcome<void>) mutable { getxattr(call, ino, name, std::move(reply)); });
   }
   const auto& end = value->entry.expires_at;
   if (name == kExpiresAt) {

@@ -1,5 +1,5 @@
-// What a mount knows of the cache: values, each an inode that never changes. A key that gets another
-// value gets another inode, so what the kernel keeps of one stays true.
+// What a mount knows of the cache: values, each an inode that never changes. A key that gets
+// another value gets another inode, so what the kernel keeps of one stays true.
 #pragma once
 
 #include <list>
@@ -19,7 +19,7 @@ struct Value {
   bool is_coming() const { return entry.created_at.ns == 0; }
   std::uint64_t lookups = 0;
   std::uint32_t opens = 0;
-  bool promised = false;  // to a writer, who will look it up
+  bool promised = false;            // to a writer, who will look it up
   std::list<Ino>::iterator used{};  // of those with bytes
 };
 

@@ -18,7 +18,9 @@ struct Section {
   std::vector<const char*> columns;
 };
 const std::vector<Section> kSections = {
-    {"tables", "Biggest tables", {"table_name", "total_size", "live_rows", "dead_rows", "dead_pct"}},
+    {"tables",
+     "Biggest tables",
+     {"table_name", "total_size", "live_rows", "dead_rows", "dead_pct"}},
     {"indexes", "Indexes", {"index_name", "table_name", "size", "scans"}},
     {"cache_hit", "Found in memory", {"kind", "hits", "reads", "hit_pct"}},
     {"connections", "Connections", {"state", "connections", "pct_of_max"}},
@@ -74,9 +76,9 @@ std::vector<std::string> dashboard_statistics() {
 
 std::string dashboard_text(const Statistics::Tables& tables, WallTime now) {
   const Health health = health_of(tables, now);
-  std::string text = fmt::format("Health {} {}  at {}\n",
-                                 health.score ? std::to_string(*health.score) : "n/a",
-                                 health.status, time_text(health.measured_at));
+  std::string text =
+      fmt::format("Health {} {}  at {}\n", health.score ? std::to_string(*health.score) : "n/a",
+                  health.status, time_text(health.measured_at));
   if (!health.reason.empty()) text += "# " + health.reason + "\n";
   if (health.components) {
     text += text_of(only(*health.components, {"component", "value", "unit", "score"}));

@@ -95,8 +95,8 @@ class Folder {
   }
 
   // With what is known of the server, which the pages show.
-  using ComposeServed = std::function<std::string(
-      const Statistics::Tables&, const Result<store::ServerFacts>&, WallTime now)>;
+  using ComposeServed = std::function<std::string(const Statistics::Tables&,
+                                                  const Result<store::ServerFacts>&, WallTime now)>;
   void add_served(const std::string& name, std::vector<std::string> of, ComposeServed compose) {
     Statistics& statistics = statistics_;
     const MadeFile::How how{0440, std::chrono::seconds(5)};
@@ -133,9 +133,9 @@ LiveEntry stats_folder(Statistics& statistics) {
   folder.add_composed("health", quick, kHealthStatistics, [](const auto& tables, WallTime now) {
     return health_text(health_of(tables, now));
   });
-  folder.add_composed("health.json", quick, kHealthStatistics, [](const auto& tables, WallTime now) {
-    return pretty(health_json(health_of(tables, now)));
-  });
+  folder.add_composed(
+      "health.json", quick, kHealthStatistics,
+      [](const auto& tables, WallTime now) { return pretty(health_json(health_of(tables, now))); });
   folder.add_composed("score", quick, kHealthStatistics, [](const auto& tables, WallTime now) {
     const auto score = health_of(tables, now).score;
     return (score ? std::to_string(*score) : "n/a") + "\n";

@@ -21,8 +21,10 @@ Health health_of(const Statistics::Tables& tables, WallTime now) {
   }
   const auto& row = summary->rows.at(0);
   const auto cell = [&](const char* name) { return row[*summary->column(name)]; };
-  Health health{.score = {}, .status = cell("status").value_or("unknown"),
-                .reason = cell("reason").value_or(""), .measured_at = summary->measured_at,
+  Health health{.score = {},
+                .status = cell("status").value_or("unknown"),
+                .reason = cell("reason").value_or(""),
+                .measured_at = summary->measured_at,
                 .components = &*components};
   if (const auto score = cell("score")) health.score = std::stoi(*score);
   return health;
@@ -34,7 +36,9 @@ std::string health_text(const Health& health) {
   if (!health.reason.empty()) out += fmt::format("reason {}\n", health.reason);
   if (!health.components) return out;
   store::StatTable shown;
-  for (const char* name : kShown) shown.columns.push_back({name, std::string_view(name) != "component" && std::string_view(name) != "unit"});
+  for (const char* name : kShown)
+    shown.columns.push_back(
+        {name, std::string_view(name) != "component" && std::string_view(name) != "unit"});
   for (const auto& row : health.components->rows) {
     auto& cells = shown.rows.emplace_back();
     for (const char* name : kShown) cells.push_back(row[*health.components->column(name)]);

@@ -97,7 +97,9 @@ Json json_of(const std::string& name, const StatTable& table) {
 }
 
 Json section_of(const std::string& name, const Result<StatTable>& table) {
-  Json section = {{"columns", Json::array()}, {"rows", Json::array()}, {"advice", Json::array()},
+  Json section = {{"columns", Json::array()},
+                  {"rows", Json::array()},
+                  {"advice", Json::array()},
                   {"error", nullptr}};
   if (!table) {
     section["error"] = problem_of(table.error());
@@ -113,7 +115,8 @@ Json section_of(const std::string& name, const Result<StatTable>& table) {
     section["rows"].push_back(std::move(cells));
   }
   section["advice"] = advice_in(*table);
-  if (const std::string remark = remark_on(name, *table); !remark.empty()) section["error"] = remark;
+  if (const std::string remark = remark_on(name, *table); !remark.empty())
+    section["error"] = remark;
   return section;
 }
 
@@ -130,8 +133,10 @@ std::vector<std::string> advice_in(const StatTable& table) {
 
 std::string remark_on(const std::string& name, const StatTable& table) {
   if (!name.starts_with("slow_queries") || table.has_statements) return {};
-  return "pg_stat_statements is not on. To turn it on: add it to shared_preload_libraries (keep what "
-         "is there: show shared_preload_libraries), restart the server, and in this database: create "
+  return "pg_stat_statements is not on. To turn it on: add it to shared_preload_libraries (keep "
+         "what "
+         "is there: show shared_preload_libraries), restart the server, and in this database: "
+         "create "
          "extension pg_stat_statements";
 }
 
