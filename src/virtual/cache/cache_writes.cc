@@ -1,5 +1,7 @@
 // From what was written to what is stored. While the database answers, a close is acknowledged from
 // memory and values go to it together, the latest of each key; otherwise each close waits.
+#include <cerrno>
+
 #include "tuskfs/base/log.h"
 #include "virtual/cache/cache_tree.h"
 
@@ -109,18 +111,20 @@ void CacheTree::send_coming() {
 void CacheTree::on_sent(const std::unordered_map<std::string, Coming>& sent,
                         Result<std::vector<store::CacheEntry>> stored) {
   sending_--;
-  if (stored) {
-    for (const store::CacheEntry& entry : *stored)
-      note_stored(entry, sent.at(entry.key).ino, end_question(entry.key));
-  } else {
-    for (const auto& [key, coming] : sent) {
-      end_question(key);
-      // One that is refused must not take the others with it.
-      if (stored.error().code == ENOTCONN || sent.size() == 1) {
-        note_lost(key, stored.error());
-      } else {
-        send_alone(key, coming);
-      }
+  std::unordered_map<std::string_view, const store::CacheEntry*> entries;
+  if (stored)
+    for (const store::CacheEntry& entry : *stored) entries[entry.key] = &entry;
+  for (const auto& [key, coming] : sent) {
+    const bool newest = end_question(key);
+    const auto entry = entries.find(key);
+    if (entry != entries.end()) {
+      note_stored(*entry->second, coming.ino, newest);
+    } else if (stored) {
+      note_lost(key, {EIO, "the database did not take it", {}});
+    } else if (stored.error().code == ENOTCONN || sent.size() == 1) {
+      note_lost(key, stored.error());
+    } else {
+      send_alone(key, coming);  // one that is refused must not take the others with it
     }
   }
   for (auto& reply : std::exchange(waiting_for_room_, {})) reply({});
