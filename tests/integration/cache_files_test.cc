@@ -252,6 +252,21 @@ TEST_F(CacheFiles, what_is_no_value_is_refused) {
   EXPECT_EQ(get(key("large")).size(), std::size_t{8 << 20});
 }
 
+TEST_F(CacheFiles, a_value_that_is_refused_takes_no_other_with_it) {
+  declared_ = {"not stored"};
+  sql_->run("update tusk_cache.settings set max_value = 100");
+  for (int i = 0; i < 50; i++) put(key("before" + std::to_string(i)), "x");
+  {
+    const Fd fd = open_file(key("large"), O_WRONLY | O_CREAT | O_TRUNC);
+    append_to(fd.get(), zeros(200));
+    for (int i = 0; i < 50; i++) put(key("after" + std::to_string(i)), "x");
+    EXPECT_EQ(errno_of(::fsync(fd.get())), EFBIG);
+  }
+  EXPECT_EQ(content(key("large")), "none");
+  ASSERT_EQ(sync(key("after49")), 0);
+  EXPECT_EQ(sql_->number("select count(*) from tusk_cache.cache"), 100);
+}
+
 TEST_F(CacheFiles, many_keys_are_listed_in_pages) {
   sql_->rows(
       "select tusk_cache.mset((select jsonb_object_agg('k' || i, i) from "
