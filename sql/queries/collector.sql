@@ -23,3 +23,16 @@ select
   split_part(current_setting('server_version'), ' ', 1),
   exists (select 1 from pg_catalog.pg_extension where extname = 'pg_stat_statements')
     and current_setting('pg_stat_statements.max', true) is not null
+
+-- name: collector_thresholds
+-- Whether thresholds that somebody has set can be read.
+select coalesce(
+  has_schema_privilege(to_regnamespace('tusk_stats'), 'usage')
+    and has_table_privilege(to_regclass('tusk_stats.thresholds'), 'select'), false)
+
+-- name: set_threshold
+-- Over another connection than the collector's, which changes nothing. Name, good, warn or null, crit.
+insert into tusk_stats.thresholds (name, good, warn, crit)
+values ($1::text, $2::text::float8, nullif($3::text, '')::float8, $4::text::float8)
+on conflict (name) do update
+set good = excluded.good, warn = excluded.warn, crit = excluded.crit

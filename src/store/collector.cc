@@ -10,6 +10,7 @@
 #include "sqlstate.h"
 #include "statements.h"
 #include "tuskfs/base/log.h"
+#include "tuskfs/store/migrate.h"
 #include "worker.h"
 
 namespace tusk::store {
@@ -30,11 +31,13 @@ std::string_view text_of(const SqlFile (&files)[N], std::string_view name) {
 }
 
 // What the texts select from, besides the catalogs.
-std::string with_sources(std::string_view text, bool has_statements) {
+std::string with_sources(std::string_view text, bool has_statements, bool has_thresholds) {
   return fmt::format(
-      "with thresholds as (\n{}\n), statements as (\n{}\n), health_components as (\n{}\n)\n"
+      "with default_thresholds as (\n{}\n), thresholds as (\n{}\n), statements as (\n{}\n), "
+      "health_components as (\n{}\n)\n"
       "select * from (\n{}\n) as statistic",
       text_of(kSources, "thresholds"),
+      has_thresholds ? text_of(kSources, "thresholds_set") : "select * from default_thresholds",
       text_of(kSources, has_statements ? "statements" : "statements_none"),
       text_of(kStatistics, "health_components"), text);
 }
@@ -77,13 +80,29 @@ class Session {
 
   Result<StatTable> collect(const std::string& statistic, WallTime now) {
     TRY(connect());
-    auto result =
-        connection_->run_script(with_sources(text_of(kStatistics, statistic), statements_));
+    auto has = connection_->run_script(statement("collector_thresholds").text);
+    if (!has) return std::unexpected(error_of(has.error()));
+    const bool has_thresholds = table_of(*has).rows[0][0] == "t";
+    auto result = connection_->run_script(
+        with_sources(text_of(kStatistics, statistic), statements_, has_thresholds));
     if (!result) return std::unexpected(error_of(result.error()));
     StatTable table = table_of(*result);
     table.measured_at = now;
     table.has_statements = statements_;
     return table;
+  }
+
+  Result<void> set_threshold(const Threshold& threshold) {
+    TRY(migrate_up(context_.conninfo, -1, Schema::stats));
+    const auto writer = Connection::open(context_);
+    if (!writer) return std::unexpected(error_of(writer.error()));
+    const auto set = (*writer)->run("set_threshold", Params()
+                                                         .add(std::string_view(threshold.name))
+                                                         .add(std::string_view(threshold.good))
+                                                         .add(std::string_view(threshold.warn))
+                                                         .add(std::string_view(threshold.crit)));
+    if (!set) return std::unexpected(error_of(set.error()));
+    return {};
   }
 
   Result<ServerFacts> facts() {
@@ -127,6 +146,10 @@ class CollectorImpl final : public Collector {
     ask<StatTable>([statistic, now = executor_.wall_now()](
                        Session& session) { return session.collect(statistic, now); },
                    std::move(callback));
+  }
+  void set_threshold(const Threshold& threshold, Callback<Result<void>> callback) override {
+    ask<void>([threshold](Session& session) { return session.set_threshold(threshold); },
+              std::move(callback));
   }
   void facts(Callback<Result<ServerFacts>> callback) override {
     ask<ServerFacts>([](Session& session) { return session.facts(); }, std::move(callback));

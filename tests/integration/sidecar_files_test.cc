@@ -52,6 +52,14 @@ int collectors(const std::string& conninfo) {
       "and datname = current_database()"));
 }
 
+// Without the folders.
+std::vector<std::string> files_of(const SidecarMount& mount) {
+  std::vector<std::string> names = names_in(mount.path() / "stats");
+  std::erase_if(names,
+                [&](const auto& name) { return S_ISDIR(stat_of(mount.stats(name)).st_mode); });
+  return names;
+}
+
 // What stats/health measured; -1: nothing.
 double component_of(const SidecarMount& mount, const std::string& name) {
   const Json health = Json::parse(get(mount.stats("health.json")));
@@ -68,10 +76,9 @@ class SidecarFiles : public ::testing::Test {
 TEST_F(SidecarFiles, programs_agree_on_size_and_bytes) {
   const SidecarMount mount(database_);
   const std::string copy = mount.path().parent_path() / "copy";
-  for (const std::string& name : names_in(mount.path() / "stats")) {
+  for (const std::string& name : files_of(mount)) {
     SCOPED_TRACE(name);
     const std::string path = mount.stats(name);
-    if (S_ISDIR(stat_of(path).st_mode)) continue;
     // Within one snapshot; a file that was made anew in between is looked at again.
     const bool agree = eventually([&] {
       const std::string bytes = run_ok({"cat", path});
@@ -138,7 +145,7 @@ TEST_F(SidecarFiles, reading_changes_nothing) {
   Sql sql(database_);
   const auto objects = sql.number("select count(*) from pg_class");
   const auto xid = sql.number("select txid_snapshot_xmax(txid_current_snapshot())");
-  for (const std::string& name : names_in(mount.path() / "stats")) get(mount.stats(name));
+  for (const std::string& name : files_of(mount)) get(mount.stats(name));
   EXPECT_EQ(sql.number("select count(*) from pg_class"), objects);
   EXPECT_EQ(sql.number("select txid_snapshot_xmax(txid_current_snapshot())"), xid);
 }
@@ -185,7 +192,7 @@ TEST(SidecarServer, an_outage_is_told_and_passes) {
   EXPECT_EQ(get(mount.stats("score")), "0\n");
   EXPECT_TRUE(holds(get(mount.stats("metrics")), "tusk_up 0\n"));
   EXPECT_TRUE(eventually([&] { return get(mount.stats("tables")).starts_with("# unreachable"); }));
-  for (const std::string& name : names_in(mount.path() / "stats")) {
+  for (const std::string& name : files_of(mount)) {
     SCOPED_TRACE(name);
     std::string text;
     EXPECT_NO_THROW(text = get(mount.stats(name)));
@@ -201,7 +208,7 @@ TEST(SidecarServer, an_outage_is_told_and_passes) {
 TEST_F(SidecarFiles, pg_monitor_is_enough) {
   Sql(database_).run("drop role if exists watcher; create role watcher login in role pg_monitor");
   const SidecarMount mount(role_of(database_, "watcher"));
-  for (const std::string& name : names_in(mount.path() / "stats")) {
+  for (const std::string& name : files_of(mount)) {
     EXPECT_FALSE(holds(get(mount.stats(name)), "permission denied")) << name;
   }
 }
@@ -231,7 +238,7 @@ TEST_F(SidecarFiles, hostile_names_stay_in_their_lines) {
   std::set<std::string> seen;
   for (const Json& row : said.at("rows")) seen.insert(row.at("table_name"));
   EXPECT_TRUE(std::ranges::any_of(seen, [](const auto& name) { return holds(name, "new\nline"); }));
-  for (const std::string& name : names_in(mount.path() / "stats"))
+  for (const std::string& name : files_of(mount))
     if (name.ends_with(".json")) {
       EXPECT_TRUE(Json::accept(get(mount.stats(name)))) << name;
     }
@@ -262,6 +269,30 @@ TEST_F(SidecarFiles, dead_rows_and_idle_connections_show_and_clear) {
   EXPECT_TRUE(eventually([&] { return used() > before + 20; })) << get(mount.stats("health"));
   crowd.clear();
   EXPECT_TRUE(eventually([&] { return used() < before + 20; })) << get(mount.stats("health"));
+}
+
+TEST_F(SidecarFiles, thresholds_are_written_and_stay) {
+  {
+    const SidecarMount mount(database_);
+    const auto set = [&](const std::string& text) {
+      const Fd fd = open_file(mount.stats("thresholds/dead_tuples"), O_WRONLY | O_TRUNC);
+      return errno_of(::write(fd.get(), text.data(), text.size()));
+    };
+    EXPECT_EQ(get(mount.stats("thresholds/dead_tuples")), "20 40\n");
+    EXPECT_EQ(get(mount.stats("thresholds/idle_ratio")), "- 75\n");
+    for (const char* wrong : {"", "20", "20 40 60", "a b", "20 4O", "nan 40", "20;40"})
+      EXPECT_EQ(set(wrong), *wrong == '\0' ? 0 : EINVAL) << wrong;
+    EXPECT_EQ(set("40 20"), ERANGE);
+    EXPECT_EQ(set(std::string(5000, '1')), EFBIG);
+    EXPECT_EQ(Sql(database_).value("select to_regnamespace('tusk_stats') is null"), "t");
+    EXPECT_EQ(set("70 80\n"), 0);
+    EXPECT_EQ(get(mount.stats("thresholds/dead_tuples")), "70 80\n");
+  }
+  const SidecarMount again(database_);
+  EXPECT_EQ(get(again.stats("thresholds/dead_tuples")), "70 80\n");
+  const Json health = Json::parse(get(again.stats("health.json")));
+  for (const Json& each : health.at("components"))
+    EXPECT_TRUE(each.at("component") != "dead_tuples" || each.at("warn") == 70);
 }
 
 TEST_F(SidecarFiles, a_blocked_backend_shows_and_clears) {

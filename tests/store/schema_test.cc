@@ -29,6 +29,7 @@ class Schema : public ::testing::Test {
 
 TEST_F(Schema, every_statement_prepares_on_a_fresh_schema) {
   ASSERT_TRUE(migrate_up(s_.backend().conninfo(), -1, store::Schema::cache));
+  ASSERT_TRUE(migrate_up(s_.backend().conninfo(), -1, store::Schema::stats));
   PGconn* raw = PQconnectdb(s_.backend().conninfo().c_str());
   const std::unique_ptr<PGconn, void (*)(PGconn*)> connection(raw, PQfinish);
   PQclear(PQexec(raw, "set search_path = tusk"));  // as the migrator, in each of its schemas

@@ -35,6 +35,12 @@ struct ServerFacts {
 // Asks once, blocking. Errors with a line for people.
 Result<ServerFacts> ask_server(const std::string& conninfo);
 
+// Where a component of the health score is good, wants attention and is critical, as the server
+// writes numbers.
+struct Threshold {
+  std::string name, good, warn, crit;  // warn: empty where there is no such point
+};
+
 class Collector {
  public:
   static std::unique_ptr<Collector> start(Executor&, const std::string& conninfo);
@@ -43,6 +49,8 @@ class Collector {
   // A file of sql/stats by its name. ENOTCONN: the server cannot be reached; EACCES; ETIMEDOUT: it
   // took longer than 5 s, or waited for a lock.
   virtual void collect(const std::string& statistic, Callback<Result<StatTable>>) = 0;
+  // Holds for everybody from then on: in tusk_stats.thresholds, which is made if need be. EACCES.
+  virtual void set_threshold(const Threshold&, Callback<Result<void>>) = 0;
   virtual void facts(Callback<Result<ServerFacts>>) = 0;
 };
 

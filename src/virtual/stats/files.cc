@@ -7,6 +7,7 @@
 #include "virtual/stats/health.h"
 #include "virtual/stats/metrics.h"
 #include "virtual/stats/pages.h"
+#include "virtual/stats/thresholds.h"
 
 namespace tusk::virt {
 namespace {
@@ -112,6 +113,7 @@ class Folder {
     });
   }
 
+  void add(LiveEntry entry) { entries_.push_back(std::move(entry)); }
   LiveEntry finish() { return {"stats", nullptr, std::move(entries_), {}}; }
 
  private:
@@ -152,6 +154,7 @@ LiveEntry stats_folder(Statistics& statistics) {
                     [](const auto& tables, const auto& server, WallTime now) {
                       return page("dashboard", dashboard_json(tables, server, now));
                     });
+  folder.add(thresholds_folder(statistics));
   return folder.finish();
 }
 

@@ -25,6 +25,11 @@ class Statistics {
   using Tables = std::map<std::string, SharedTable>;
   void get_all(std::vector<std::string> names, std::move_only_function<void(Tables)> done);
 
+  // What is asked for next is collected anew.
+  void forget() {
+    for (auto& [name, kept] : kept_) kept.table = nullptr;
+  }
+
   static std::chrono::nanoseconds fresh_for(const std::string& name);
   WallTime now() const { return executor_.wall_now(); }
   store::Collector& collector() { return collector_; }
