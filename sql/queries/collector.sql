@@ -28,11 +28,39 @@ select
 -- Whether thresholds that somebody has set can be read.
 select coalesce(
   has_schema_privilege(to_regnamespace('tusk_stats'), 'usage')
-    and has_table_privilege(to_regclass('tusk_stats.thresholds'), 'select'), false)
+    and has_table_privilege(to_regclass('tusk_stats.own_thresholds'), 'select'), false)
 
 -- name: set_threshold
 -- Over another connection than the collector's, which changes nothing. Name, good, warn or null, crit.
-insert into tusk_stats.thresholds (name, good, warn, crit)
+insert into tusk_stats.own_thresholds (name, good, warn, crit)
 values ($1::text, $2::text::float8, nullif($3::text, '')::float8, $4::text::float8)
 on conflict (name) do update
 set good = excluded.good, warn = excluded.warn, crit = excluded.crit
+
+-- name: stats_views_settings
+-- Whoever makes the views: names in their texts are those of the schema, of the catalogs, and of
+-- pg_stat_statements. Whether that answers.
+select
+  exists (select 1 from pg_catalog.pg_extension where extname = 'pg_stat_statements')
+    and current_setting('pg_stat_statements.max', true) is not null,
+  set_config('search_path', 'tusk_stats, pg_catalog' || coalesce((
+    select ', ' || quote_ident(n.nspname)
+    from pg_catalog.pg_extension e
+    join pg_catalog.pg_namespace n
+      on n.oid = e.extnamespace
+    where e.extname = 'pg_stat_statements'
+      and n.nspname <> 'pg_catalog'), ''), false)
+
+-- name: drop_stats_views
+do $$
+declare
+  each record;
+begin
+  for each in
+    select c.relname from pg_catalog.pg_class c
+    where c.relnamespace = 'tusk_stats'::regnamespace and c.relkind = 'v'
+  loop
+    execute format('drop view if exists tusk_stats.%I cascade', each.relname);
+  end loop;
+end
+$$

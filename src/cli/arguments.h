@@ -16,6 +16,7 @@ inline constexpr const char* kVersionLine = "tuskfs " TUSKFS_VERSION;
 // What CLI11 fills in while it parses; alive until a verb has run.
 struct Parsed {
   std::vector<std::string> words;  // positional
+  bool install = false;            // sidecar
   std::vector<std::string> option_lists;
   std::string data_dir;
   MountRequest mount;

@@ -96,11 +96,20 @@ void add_sidecar(CLI::App& app, Parsed& parsed) {
   verb->add_option("MOUNTPOINT", parsed.words,
                    "an empty folder; before it the database's conninfo or URI (left out: the "
                    "embedded cluster)")
-      ->required()
-      ->expected(1, 2)
+      ->expected(0, 2)
       ->type_name("");
   add_serving(verb, parsed);
+  verb->add_flag("--install", parsed.install,
+                 "mount nothing: make or renew the views tusk_stats.* and the schema tusk_cache");
   verb->callback([&parsed, &request] {
+    if (parsed.install) {
+      if (parsed.words.size() > 1) throw CLI::ValidationError("--install takes only a database");
+      request.source = {.database = parsed.words.empty() ? "" : parsed.words[0],
+                        .data_dir = parsed.data_dir};
+      parsed.verb = [&parsed] { return install_sidecar(parsed.mount.source); };
+      return;
+    }
+    if (parsed.words.empty()) throw CLI::RequiredError("MOUNTPOINT");
     take_mount(parsed);
     request.only_sidecar = true;
     parsed.verb = [&parsed] { return mount(parsed.mount); };

@@ -14,6 +14,7 @@ inline constexpr int kErrorsLeft = 4;
 inline constexpr int kFsckFailed = 8;
 
 int mount(MountRequest request);
+int install_sidecar(const Source& source);
 int umount(const UmountRequest& request);
 int dsn(const DsnRequest& request);
 int status(const StatusRequest& request);

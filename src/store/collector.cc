@@ -6,9 +6,9 @@
 #include <cerrno>
 
 #include "connection.h"
-#include "sql_file.h"
 #include "sqlstate.h"
 #include "statements.h"
+#include "stats_texts.h"
 #include "tuskfs/base/log.h"
 #include "tuskfs/store/migrate.h"
 #include "worker.h"
@@ -16,30 +16,16 @@
 namespace tusk::store {
 namespace {
 
-constexpr SqlFile kStatistics[] = {
-#include <tuskfs/stats.inc>
-};
-constexpr SqlFile kSources[] = {
-#include <tuskfs/stats_sources.inc>
-};
-
-template <std::size_t N>
-std::string_view text_of(const SqlFile (&files)[N], std::string_view name) {
-  const auto found = std::ranges::find_if(
-      files, [&](const SqlFile& file) { return file.name == fmt::format("{}.sql", name); });
-  return found == std::end(files) ? std::string_view() : found->text;
-}
-
 // What the texts select from, besides the catalogs.
 std::string with_sources(std::string_view text, bool has_statements, bool has_thresholds) {
   return fmt::format(
       "with default_thresholds as (\n{}\n), thresholds as (\n{}\n), statements as (\n{}\n), "
       "health_components as (\n{}\n)\n"
       "select * from (\n{}\n) as statistic",
-      text_of(kSources, "thresholds"),
-      has_thresholds ? text_of(kSources, "thresholds_set") : "select * from default_thresholds",
-      text_of(kSources, has_statements ? "statements" : "statements_none"),
-      text_of(kStatistics, "health_components"), text);
+      stats_source("thresholds"),
+      has_thresholds ? stats_source("thresholds_set") : "select * from default_thresholds",
+      stats_source(has_statements ? "statements" : "statements_none"),
+      stats_text("health_components"), text);
 }
 
 Error error_of(const PgFailure& failure) {
@@ -83,8 +69,8 @@ class Session {
     auto has = connection_->run_script(statement("collector_thresholds").text);
     if (!has) return std::unexpected(error_of(has.error()));
     const bool has_thresholds = table_of(*has).rows[0][0] == "t";
-    auto result = connection_->run_script(
-        with_sources(text_of(kStatistics, statistic), statements_, has_thresholds));
+    auto result =
+        connection_->run_script(with_sources(stats_text(statistic), statements_, has_thresholds));
     if (!result) return std::unexpected(error_of(result.error()));
     StatTable table = table_of(*result);
     table.measured_at = now;
@@ -187,13 +173,6 @@ std::optional<std::size_t> StatTable::column(std::string_view name) const {
   const auto found = std::ranges::find(columns, name, &Column::name);
   if (found == columns.end()) return std::nullopt;
   return static_cast<std::size_t>(found - columns.begin());
-}
-
-std::vector<std::string> statistics() {
-  std::vector<std::string> names;
-  for (const SqlFile& file : kStatistics)
-    names.emplace_back(file.name.substr(0, file.name.find('.')));
-  return names;
 }
 
 std::unique_ptr<Collector> Collector::start(Executor& executor, const std::string& conninfo) {

@@ -295,6 +295,32 @@ TEST_F(SidecarFiles, thresholds_are_written_and_stay) {
     EXPECT_TRUE(each.at("component") != "dead_tuples" || each.at("warn") == 70);
 }
 
+TEST_F(SidecarFiles, views_give_the_numbers_of_the_files) {
+  EXPECT_TRUE(run_ok({TUSKFS_BINARY, "sidecar", "--install", database_}).ends_with("tusk_cache\n"));
+  run_ok({TUSKFS_BINARY, "sidecar", "--install", database_});  // anew
+  Sql sql(database_);
+  sql.run("create table counted as select generate_series(1, 5000) a; analyze counted");
+  const SidecarMount mount(database_);
+  for (const std::string& name : files_of(mount)) {
+    if (!name.ends_with(".json") || name.starts_with("dashboard") || name == "health.json")
+      continue;
+    const std::string statistic = name.substr(0, name.find('.'));
+    SCOPED_TRACE(statistic);
+    EXPECT_TRUE(eventually([&] {
+      const Json rows = Json::parse(get(mount.stats(name))).at("rows");
+      return sql.number("select count(*) from tusk_stats." + statistic) ==
+             static_cast<std::int64_t>(rows.size());
+    }));
+    EXPECT_NE(sql.value("select obj_description('tusk_stats." + statistic + "'::regclass)"),
+              "<null>");
+  }
+  EXPECT_TRUE(eventually([&] {
+    return get(mount.stats("score")) == sql.value("select score from tusk_stats.health") + "\n";
+  }));
+  EXPECT_EQ(sql.value("select has_table_privilege('tusk_monitor', 'tusk_stats.health', 'select')"),
+            "t");
+}
+
 TEST_F(SidecarFiles, a_blocked_backend_shows_and_clears) {
   const SidecarMount mount(database_);
   Sql holder(database_);

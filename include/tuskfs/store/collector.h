@@ -41,6 +41,9 @@ struct Threshold {
   std::string name, good, warn, crit;  // warn: empty where there is no such point
 };
 
+// Makes the views tusk_stats.NAME of all statistics, or makes them anew; how many there are.
+Result<int> install_views(const std::string& conninfo);
+
 class Collector {
  public:
   static std::unique_ptr<Collector> start(Executor&, const std::string& conninfo);
@@ -49,7 +52,7 @@ class Collector {
   // A file of sql/stats by its name. ENOTCONN: the server cannot be reached; EACCES; ETIMEDOUT: it
   // took longer than 5 s, or waited for a lock.
   virtual void collect(const std::string& statistic, Callback<Result<StatTable>>) = 0;
-  // Holds for everybody from then on: in tusk_stats.thresholds, which is made if need be. EACCES.
+  // Holds for everybody from then on: in tusk_stats.own_thresholds, which is made if need be. EACCES.
   virtual void set_threshold(const Threshold&, Callback<Result<void>>) = 0;
   virtual void facts(Callback<Result<ServerFacts>>) = 0;
 };

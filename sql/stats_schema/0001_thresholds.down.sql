@@ -1,2 +1,0 @@
--- The thresholds are the defaults again.
-drop table tusk_stats.thresholds;
