@@ -71,6 +71,12 @@ class WithDotTusk final : public Forwarding {
     Forwarding::link(call, ino, new_parent, new_name, std::move(reply));
   }
 
+  void clone(const Call& call, Ino source, Ino target, Reply<void> reply) override {
+    // What cannot be written to says so.
+    if (is_in_dot_tusk(target)) return of(target).clone(call, source, target, std::move(reply));
+    Forwarding::clone(call, source, target, std::move(reply));
+  }
+
   void readdir(const Call& call, Ino ino, Handle handle, std::uint64_t offset, std::size_t limit,
                bool plus, Reply<std::vector<DirEntry>> reply) override {
     if (shows_sidecar(ino)) {
