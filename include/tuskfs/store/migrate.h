@@ -12,7 +12,7 @@ namespace tusk::store {
 enum class Schema {
   tree,   // tusk: files and folders
   cache,  // tusk_cache: cache, sessions, rate limits, flags
-  stats,  // tusk_stats: views of the statistics, thresholds, alerts, reports
+  stats,  // tusk_stats: thresholds, and the views of the statistics
 };
 
 struct MigrationState {
