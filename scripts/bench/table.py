@@ -28,7 +28,7 @@ ROWS = [
     ("gitstatus", "git status", "plain", 3.0, False),
     ("clone", "tuskfs clone of 10,000 files of 4 KiB", None, 2.0, False),
     ("snapshot", "tuskfs snapshot create", None, 0.05, False),
-    ("purge", "tuskfs gc of 20,000 trashed files", None, 20000.0, True),
+    ("purge", "tuskfs gc of 40,000 trashed files", None, 20000.0, True),
     ("cacheget", "GET: open, read, close a key of cache/", "redis", 1.0, True),
     ("cacheset", "SET: open, write, close", "redis", 0.3, True),
 ]

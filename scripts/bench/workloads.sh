@@ -298,7 +298,7 @@ w_snapshot() {
 # Trashed files that go for good, all at once.
 w_purge() {
   local files start tenants
-  files=$(scaled 20000 100)
+  files=$(scaled 40000 100)
   fsload create "$(place purged)" "$files" 50 >/dev/null
   rm -rf "$(place purged)"
   sync "$(dir_of tuskfs)"
