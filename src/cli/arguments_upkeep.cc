@@ -26,8 +26,7 @@ void add_storage(CLI::App& app, Parsed& parsed) {
   verb->formatter(std::make_shared<FixedUsage>("show PATH | move PATH db|external"));
   verb->footer(
       "Small files are in the database, large ones in objects beside it. What is moved is read "
-      "back "
-      "and compared; it stays where it is until it is next written to.");
+      "back and compared; it stays where it is until it is next written to.");
   verb->add_option("ACTION", parsed.words, "show or move, and a file or folder in a mounted tree")
       ->required()
       ->expected(2, 3)

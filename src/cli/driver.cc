@@ -9,7 +9,6 @@
 #include <memory>
 
 #include "cli/database.h"
-#include "cli/past.h"
 #include "cli/report.h"
 #include "cli/serving.h"
 #include "cli/status_text.h"
@@ -17,6 +16,7 @@
 #include "tuskfs/base/reactor.h"
 #include "tuskfs/core/filesystem.h"
 #include "tuskfs/fuse/session.h"
+#include "tuskfs/store/history.h"
 #include "tuskfs/store/postgres.h"
 #include "tuskfs/virtual/sidecar.h"
 #include "tuskfs/virtual/tree.h"
@@ -80,11 +80,12 @@ virt::Setup virtual_setup(const MountRequest& request, core::Filesystem& filesys
 }
 
 // What the sidecar shows in the root must not hide what is there.
-Result<void> check_root_names(const MountRequest& request, const std::string& conninfo) {
+Result<void> check_root_names(const MountRequest& request, const std::string& conninfo,
+                              WallTime now) {
   if (!request.sidecar) return {};
   TRY_ASSIGN(const auto history, store::History::open(conninfo, request.tenant));
   for (const std::string& name : virt::sidecar_names()) {
-    TRY_ASSIGN(const auto entry, history->resolve("/" + name, present()));
+    TRY_ASSIGN(const auto entry, history->resolve("/" + name, now));
     if (entry)
       return fail(EEXIST, fmt::format("the tree has a {} of its own in its root", name),
                   "rename it, or leave --sidecar away: .tusk has the same folders");
@@ -108,7 +109,7 @@ Result<std::unique_ptr<Served>> set_up(const MountRequest& request) {
       [&filesystem = *mounted.filesystem, &store = *mounted.store, facts = facts_of(request)] {
         return status_text(facts, filesystem.status(), store.state());
       });
-  TRY(check_root_names(request, mounted.database.conninfo));
+  TRY(check_root_names(request, mounted.database.conninfo, mounted.reactor->wall_now()));
   mounted.sidecar = virt::sidecar(*mounted.reactor, {.conninfo = mounted.database.conninfo,
                                                      .uid = ::getuid(),
                                                      .gid = ::getgid(),

@@ -30,8 +30,6 @@ class MomentTree final : private Held, public PastTree {
                  folder_item("", Moment{moment_.root.id, moment_.at}, moment_.root.meta),
                  kRootIno) {}
 
-  void statfs(const vfs::Call&, vfs::Reply<vfs::Statfs> reply) override { reply(vfs::Statfs{}); }
-
   void getxattr(const vfs::Call& call, Ino ino, std::string_view name,
                 vfs::Reply<ByteSpan> reply) override {
     if (ino != kRootIno || name != kStatus)

@@ -141,10 +141,6 @@ void LiveTree::setattr(const vfs::Call& call, Ino ino, const vfs::AttrChange& ch
   getattr(call, ino, std::move(reply));
 }
 
-void LiveTree::readlink(const vfs::Call&, Ino, Reply<std::string_view> reply) {
-  reply(vfs::error(EINVAL));
-}
-
 // Permissions hold for root as well.
 void LiveTree::open(const vfs::Call& call, Ino ino, int flags, Reply<vfs::Opened> reply) {
   const Node* node = find_file(ino);
@@ -209,10 +205,6 @@ void LiveTree::write(const vfs::Call& call, Ino ino, Handle, std::uint64_t, Byte
 
 void LiveTree::release(Ino, Handle handle) { open_.erase(static_cast<std::uint64_t>(handle)); }
 
-void LiveTree::lseek(const vfs::Call&, Ino, std::uint64_t, int, Reply<std::uint64_t> reply) {
-  reply(vfs::error(EINVAL));
-}
-
 void LiveTree::opendir(const vfs::Call&, Ino ino, Reply<vfs::Opened> reply) {
   if (!find(ino)) return reply(vfs::error(ESTALE));
   reply(vfs::Opened{Handle{++last_handle_}});
@@ -235,8 +227,6 @@ void LiveTree::readdir(const vfs::Call&, Ino ino, Handle, std::uint64_t offset, 
   }
   reply(std::move(out));
 }
-
-void LiveTree::statfs(const vfs::Call&, Reply<vfs::Statfs> reply) { reply(vfs::Statfs{}); }
 
 void LiveTree::setxattr(const vfs::Call&, Ino, std::string_view, ByteSpan, int, Reply<void> reply) {
   reply(vfs::error(ENOTSUP));

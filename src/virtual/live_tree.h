@@ -25,7 +25,6 @@ class LiveTree : public ReadOnly {
   void forget(Ino, std::uint64_t) override {}
   void getattr(const vfs::Call&, Ino, vfs::Reply<vfs::Attr>) override;
   void setattr(const vfs::Call&, Ino, const vfs::AttrChange&, vfs::Reply<vfs::Attr>) override;
-  void readlink(const vfs::Call&, Ino, vfs::Reply<std::string_view>) override;
 
   void open(const vfs::Call&, Ino, int flags, vfs::Reply<vfs::Opened>) override;
   void read(const vfs::Call&, Ino, Handle, std::uint64_t offset, std::size_t size,
@@ -33,14 +32,11 @@ class LiveTree : public ReadOnly {
   void write(const vfs::Call&, Ino, Handle, std::uint64_t offset, ByteSpan,
              vfs::Reply<std::size_t>) override;
   void release(Ino, Handle) override;
-  void lseek(const vfs::Call&, Ino, std::uint64_t offset, int whence,
-             vfs::Reply<std::uint64_t>) override;
 
   void opendir(const vfs::Call&, Ino, vfs::Reply<vfs::Opened>) override;
   void readdir(const vfs::Call&, Ino, Handle, std::uint64_t offset, std::size_t limit, bool plus,
                vfs::Reply<std::vector<vfs::DirEntry>>) override;
   void releasedir(Ino, Handle) override {}
-  void statfs(const vfs::Call&, vfs::Reply<vfs::Statfs>) override;
 
   void setxattr(const vfs::Call&, Ino, std::string_view, ByteSpan, int, vfs::Reply<void>) override;
   void getxattr(const vfs::Call&, Ino, std::string_view, vfs::Reply<ByteSpan>) override;

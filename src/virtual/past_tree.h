@@ -45,9 +45,6 @@ class PastTree : public ReadOnly {
                vfs::Reply<std::vector<vfs::DirEntry>>) override;
   void releasedir(Ino, Handle handle) override;
 
-  // The combining Vfs passes it to the tree.
-  void statfs(const vfs::Call&, vfs::Reply<vfs::Statfs> r) override { r(vfs::error(ENOSYS)); }
-
   void getxattr(const vfs::Call&, Ino, std::string_view name, vfs::Reply<ByteSpan>) override;
   void listxattr(const vfs::Call&, Ino, vfs::Reply<std::string_view>) override;
 

@@ -64,6 +64,14 @@ class ReadOnly : public vfs::Vfs {
   }
   void clone(const vfs::Call&, Ino, Ino, vfs::Reply<void> r) override { r(vfs::error(refusal_)); }
 
+  void readlink(const vfs::Call&, Ino, vfs::Reply<std::string_view> r) override {
+    r(vfs::error(EINVAL));
+  }
+  void lseek(const vfs::Call&, Ino, std::uint64_t, int, vfs::Reply<std::uint64_t> r) override {
+    r(vfs::error(EINVAL));
+  }
+  void statfs(const vfs::Call&, vfs::Reply<vfs::Statfs> r) override { r(vfs::Statfs{}); }
+
   // There is nothing to write back.
   void flush(const vfs::Call&, Ino, Handle, vfs::Reply<void> r) override { r({}); }
   void fsync(const vfs::Call&, Ino, Handle, vfs::Reply<void> r) override { r({}); }

@@ -44,7 +44,6 @@ class Sidecar final : public Forwarding {
     live_.interrupt(token);
     cache_.interrupt(token);
   }
-  bool wants_flush() const override { return false; }
   void set_kernel_cache(vfs::KernelCache* cache) override { cache_.set_kernel_cache(cache); }
 
  protected:

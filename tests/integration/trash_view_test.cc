@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <thread>
 
 #include "support/past_fixture.h"
 
@@ -128,6 +129,38 @@ TEST_F(TrashView, rm_in_the_trash_purges) {
   EXPECT_EQ(names_in(past("trash")).size(), 0u);
   EXPECT_EQ(count("select count(*) from tusk.files"), 0);
   EXPECT_EQ(count("select count(*) from tusk.folders"), 1);
+}
+
+// Others are at work meanwhile, and take away at once what comes back.
+TEST_F(TrashView, what_is_deleted_while_it_comes_back_is_deleted) {
+  std::jthread remover([this](const std::stop_token& stop) {
+    while (!stop.stop_requested()) ::unlink(at("back").c_str());
+  });
+  for (int i = 0; i < 40; i++) {
+    const std::string name = "file" + std::to_string(i);
+    put_synced(name, "x");
+    ASSERT_EQ(::unlink(at(name).c_str()), 0);
+    settle();
+    const Path from = trashed(name);
+    put(at("busy"), pattern(200'000, static_cast<std::uint64_t>(i)));
+    EXPECT_EQ(move(from, at("back")), 0);
+  }
+  remover.request_stop();
+  remover.join();
+  ::unlink(at("back").c_str());
+  mount_->remount();
+  EXPECT_EQ(names_in(mount_->path()), std::vector<std::string>{"busy"});
+}
+
+// The folder that it goes to is not committed yet.
+TEST_F(TrashView, it_may_go_into_a_new_folder) {
+  put_synced("file", "x");
+  ASSERT_EQ(::unlink(at("file").c_str()), 0);
+  settle();
+  const Path from = trashed("file");
+  ASSERT_EQ(::mkdir(at("new").c_str(), 0755), 0);
+  ASSERT_EQ(move(from, at("new/file")), 0);
+  EXPECT_EQ(get(at("new/file")), "x");
 }
 
 TEST_F(TrashView, gc_leaves_no_folder_of_a_deleted_tree) {

@@ -83,8 +83,8 @@ struct CommitResult {
   CommitState state = CommitState::committed;
   Error error = {};                   // code: ENOSPC on a full disk, EIO otherwise
   std::vector<Refusal> refused = {};  // with `committed`: all but these are in
-  std::optional<Usage> usage =
-      {};  // with `committed`, of a group that counts itself: what it is now
+  // With `committed`, of a group that counts itself: what it is now.
+  std::optional<Usage> usage = {};
 };
 
 class Store {

@@ -10,8 +10,16 @@ namespace {
 using vfs::Reply;
 
 constexpr int kPageKeys = 1000;
-// Offsets of a listing: 1 after ".", 2 after "..", then 3 + the key's number.
+// Offsets of a listing: 1 after ".", 2 after "..", then 3 + the name's number.
 constexpr std::uint64_t kDots = 2;
+
+// But for keys that no name can hold.
+std::vector<std::string> names_of(const std::vector<store::CacheEntry>& entries) {
+  std::vector<std::string> names;
+  for (const store::CacheEntry& entry : entries)
+    if (auto name = name_of_key(entry.key)) names.push_back(std::move(*name));
+  return names;
+}
 
 }  // namespace
 
@@ -24,8 +32,6 @@ void CacheTree::opendir(const vfs::Call&, Ino ino, Reply<vfs::Opened> reply) {
 void CacheTree::answer_page(const Listing& listing, std::uint64_t offset, std::size_t limit,
                             Reply<std::vector<vfs::DirEntry>>& reply) const {
   std::vector<vfs::DirEntry> out;
-  std::vector<std::string> names;  // that the entries point into
-  names.reserve(listing.page.size());
   const auto add_entry = [&](std::string_view name, std::uint64_t next, mode_t mode) {
     vfs::Attr attr;
     attr.ino = top_;  // the kernel asks by name
@@ -34,12 +40,8 @@ void CacheTree::answer_page(const Listing& listing, std::uint64_t offset, std::s
   };
   add_entry(".", 1, S_IFDIR);
   add_entry("..", 2, S_IFDIR);
-  for (std::size_t i = 0; i < listing.page.size(); i++) {
-    auto name = name_of_key(listing.page[i].key);
-    if (!name) continue;  // a key that no name can hold
-    names.push_back(std::move(*name));
-    add_entry(names.back(), listing.first + i + 1 + kDots, S_IFREG);
-  }
+  for (std::size_t i = 0; i < listing.names.size(); i++)
+    add_entry(listing.names[i], listing.first + i + 1 + kDots, S_IFREG);
   reply(std::move(out));
 }
 
@@ -61,7 +63,7 @@ void CacheTree::next_page(const vfs::Call& call, Handle handle, std::uint64_t of
   if (found == listings_.end()) return reply(vfs::error(EBADF));
   const Listing& listing = found->second;
   const std::uint64_t number = offset > kDots ? offset - kDots : 0;
-  const bool has_it = number < listing.first + listing.page.size();
+  const bool has_it = number < listing.first + listing.names.size();
   if (has_it || listing.ended) return answer_page(listing, offset, limit, reply);
   store().scan(listing.after, kPageKeys,
                [this, call, handle, offset, limit, held = waiting_.hold(call, std::move(reply))](
@@ -70,10 +72,10 @@ void CacheTree::next_page(const vfs::Call& call, Handle handle, std::uint64_t of
                  const auto still = listings_.find(static_cast<std::uint64_t>(handle));
                  if (still == listings_.end()) return held(vfs::error(EBADF));
                  Listing& into = still->second;
-                 into.first += into.page.size();
+                 into.first += into.names.size();
                  into.ended = page->size() < kPageKeys;
                  if (!page->empty()) into.after = page->back().key;
-                 into.page = std::move(*page);
+                 into.names = names_of(*page);
                  next_page(call, handle, offset, limit, std::move(held));
                });
 }

@@ -274,10 +274,6 @@ void CacheTree::promise(Value& value) {
   });
 }
 
-void CacheTree::readlink(const vfs::Call&, Ino, Reply<std::string_view> reply) {
-  reply(vfs::error(EINVAL));
-}
-
 void CacheTree::unlink(const vfs::Call& call, Ino parent, std::string_view name,
                        Reply<void> reply) {
   const auto key = key_of(parent, name);
@@ -313,92 +309,6 @@ void CacheTree::rename(const vfs::Call& call, Ino parent, std::string_view name,
                    if (!newest) values_.forget_key(new_key);
                    held({});
                  });
-}
-
-void CacheTree::open(const vfs::Call& call, Ino ino, int flags, Reply<vfs::Opened> reply) {
-  Value* value = values_.find(ino);
-  if (!value) return reply(vfs::error(ESTALE));
-  if ((flags & O_ACCMODE) != O_RDONLY) return open_writer(call, *value, flags, std::move(reply));
-  open_reader(call, *value, std::move(reply));
-}
-
-// Where the name has another value by now, the newest is read past what the kernel keeps of this
-// one.
-void CacheTree::open_reader(const vfs::Call& call, Value& value, Reply<vfs::Opened> reply) {
-  const auto finish = [this](Ino ino, const Value& newest) {
-    Open open{.ino = ino, .key = newest.entry.key};
-    open.bytes = newest.entry.bytes;
-    const bool is_this = newest.ino == ino;
-    return vfs::Opened{.handle = add(std::move(open)), .lasting = is_this, .direct = !is_this};
-  };
-  const std::string key = value.entry.key;
-  const Value* newest = hears_ ? values_.current(key) : nullptr;
-  if (newest && newest->entry.bytes) return reply(finish(value.ino, *newest));
-  ask_entry(key, true,
-            [this, call, finish, ino = value.ino,
-             held = waiting_.hold(call, std::move(reply))](Outcome<Value*> now) mutable {
-              if (!waiting_.waits(call)) return;
-              if (!now) return held(std::unexpected(now.error()));
-              if (!*now || !(*now)->entry.bytes) return held(vfs::error(ENOENT));
-              held(finish(ino, **now));
-            });
-}
-
-void CacheTree::open_writer(const vfs::Call& call, Value& value, int flags,
-                            Reply<vfs::Opened> reply) {
-  if (!value.is_coming()) return send_to_writers(value, std::move(reply));
-  Open open{.ino = value.ino, .key = value.entry.key, .writes = true};
-  open.appends = (flags & O_APPEND) != 0 && (flags & O_ACCMODE) == O_WRONLY;
-  open.dirty = (flags & O_TRUNC) != 0;
-  open.keep_ttl = !open.dirty;
-  const auto opened = [this](Open ready) {
-    return vfs::Opened{
-        .handle = add(std::move(ready)), .lasting = false, .direct = true, .flush = true};
-  };
-  if (open.appends || open.dirty) return reply(opened(std::move(open)));
-  ask_entry(value.entry.key, true,
-            [this, call, opened, open = std::move(open),
-             held = waiting_.hold(call, std::move(reply))](Outcome<Value*> now) mutable {
-              if (!waiting_.waits(call)) return;
-              if (!now) return held(std::unexpected(now.error()));
-              if (!*now || !(*now)->entry.bytes) return held(vfs::error(ENOENT));
-              open.buffer = *(*now)->entry.bytes;
-              held(opened(std::move(open)));
-            });
-}
-
-void CacheTree::create(const vfs::Call& call, Ino parent, std::string_view name, mode_t, int flags,
-                       Reply<vfs::Created> reply) {
-  const auto key = key_of(parent, name);
-  if (!key) return reply(vfs::error(key.error().value == ENOENT ? EINVAL : key.error().value));
-  if (flags & O_EXCL) return create_new(call, *key, std::move(reply));
-  Value& value = values_.writers(*key);
-  Open open{.ino = value.ino, .key = *key, .writes = true};
-  open.dirty = true;
-  const vfs::Entry entry = counted(value);
-  reply(vfs::Created{
-      entry, {.handle = add(std::move(open)), .lasting = false, .direct = true, .flush = true}});
-}
-
-// Who creates exclusively must know at once that nobody else does.
-void CacheTree::create_new(const vfs::Call& call, const std::string& key,
-                           Reply<vfs::Created> reply) {
-  ask(
-      key,
-      [this, key](auto callback) {
-        store().set(key, std::make_shared<const Buffer>(), {.only_new = true}, std::move(callback));
-      },
-      [this, call, key,
-       held = waiting_.hold(call, std::move(reply))](Outcome<Value*> value) mutable {
-        if (!value) return held(std::unexpected(value.error()));
-        if (!*value) return held(vfs::error(EEXIST));
-        if (!waiting_.waits(call)) return;
-        Open open{.ino = (*value)->ino, .key = key, .writes = true};
-        const vfs::Entry entry = counted(**value);
-        held(vfs::Created{
-            entry,
-            {.handle = add(std::move(open)), .lasting = false, .direct = true, .flush = true}});
-      });
 }
 
 void CacheTree::read(const vfs::Call&, Ino, Handle handle, std::uint64_t offset, std::size_t size,
@@ -455,11 +365,5 @@ void CacheTree::release(Ino, Handle handle) {
   if (value->opens == 0) values_.end_writers(*value);
   values_.release(*value);
 }
-
-void CacheTree::lseek(const vfs::Call&, Ino, std::uint64_t, int, Reply<std::uint64_t> reply) {
-  reply(vfs::error(EINVAL));
-}
-
-void CacheTree::statfs(const vfs::Call&, Reply<vfs::Statfs> reply) { reply(vfs::Statfs{}); }
 
 }  // namespace tusk::virt

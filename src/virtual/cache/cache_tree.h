@@ -31,7 +31,6 @@ class CacheTree final : public ReadOnly {
   void forget(Ino, std::uint64_t count) override;
   void getattr(const vfs::Call&, Ino, vfs::Reply<vfs::Attr>) override;
   void setattr(const vfs::Call&, Ino, const vfs::AttrChange&, vfs::Reply<vfs::Attr>) override;
-  void readlink(const vfs::Call&, Ino, vfs::Reply<std::string_view>) override;
   void unlink(const vfs::Call&, Ino parent, std::string_view name, vfs::Reply<void>) override;
   void rename(const vfs::Call&, Ino parent, std::string_view name, Ino new_parent,
               std::string_view new_name, unsigned flags, vfs::Reply<void>) override;
@@ -46,13 +45,11 @@ class CacheTree final : public ReadOnly {
   void flush(const vfs::Call&, Ino, Handle, vfs::Reply<void>) override;
   void fsync(const vfs::Call&, Ino, Handle, vfs::Reply<void>) override;
   void release(Ino, Handle) override;
-  void lseek(const vfs::Call&, Ino, std::uint64_t, int, vfs::Reply<std::uint64_t>) override;
 
   void opendir(const vfs::Call&, Ino, vfs::Reply<vfs::Opened>) override;
   void readdir(const vfs::Call&, Ino, Handle, std::uint64_t offset, std::size_t limit, bool plus,
                vfs::Reply<std::vector<vfs::DirEntry>>) override;
   void releasedir(Ino, Handle) override;
-  void statfs(const vfs::Call&, vfs::Reply<vfs::Statfs>) override;
 
   void setxattr(const vfs::Call&, Ino, std::string_view name, ByteSpan value, int flags,
                 vfs::Reply<void>) override;
@@ -61,7 +58,6 @@ class CacheTree final : public ReadOnly {
   void removexattr(const vfs::Call&, Ino, std::string_view name, vfs::Reply<void>) override;
 
   void interrupt(std::uint64_t token) override { waiting_.interrupt(token); }
-  bool wants_flush() const override { return true; }
   void set_kernel_cache(vfs::KernelCache* cache) override { kernel_cache_ = cache; }
 
  private:
@@ -84,8 +80,8 @@ class CacheTree final : public ReadOnly {
   };
   struct Listing {
     std::string after;        // the last key of the page
-    std::uint64_t first = 0;  // number of the page's first key
-    std::vector<store::CacheEntry> page;
+    std::uint64_t first = 0;  // number of the page's first name
+    std::vector<std::string> names;
     bool ended = false;
   };
   // Answers that are under way for a key; what comes from others meanwhile makes them too old.

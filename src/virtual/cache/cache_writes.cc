@@ -38,7 +38,7 @@ void CacheTree::commit_now(const vfs::Call& call, Open& open, Reply<void> reply)
   if (open.appends) open.buffer.clear();
   store::CacheStore& cache = store();
   begin_question(key);
-  auto done = [this, key, ino, bytes, appends = open.appends,
+  auto done = [this, key, ino,
                held = waiting_.hold(call, std::move(reply))](Result<Found> found) mutable {
     const bool newest = end_question(key);
     if (!found || !*found) {
