@@ -43,6 +43,8 @@ class Txg {
   // What follows is not in a group with anything before it. False: a group is in flight; to be
   // asked again once that has committed.
   bool cut_now();
+  // No group is in flight: the open one can be cut.
+  bool can_cut() const { return !in_flight_; }
   // The last group that has any change, the open one included.
   GroupNo last_changed() const;
 

@@ -321,9 +321,9 @@ PgExpected<void> write_rows(Connection& connection, const Group& group, const Le
   TRY(writer.ended_names("end_folder_names", group.folder_names_ended));
   TRY(writer.ids("vacate_files", group.files_vacated));
   TRY(writer.ids("vacate_folders", group.folders_vacated));
-  TRY(writer.restores());
   TRY(writer.objects());
   TRY(writer.folders());
+  TRY(writer.restores());
   TRY(writer.updated_files());
   TRY(writer.kept_versions());
   TRY(writer.upserted_files());

@@ -35,9 +35,9 @@ void for_each_list(const Group& from, Group& to, Fn fn) {
   fn(from.folders_trashed, to.folders_trashed);
   fn(from.file_names_ended, to.file_names_ended);
   fn(from.folder_names_ended, to.folder_names_ended);
-  fn(from.restores, to.restores);
   fn(from.object_writes, to.object_writes);
   fn(from.folders, to.folders);
+  fn(from.restores, to.restores);
   fn(from.files, to.files);
   fn(from.links_added, to.links_added);
   fn(from.xattrs_set, to.xattrs_set);

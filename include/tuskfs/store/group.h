@@ -155,8 +155,8 @@ struct Group {
   std::vector<NameEnd> folder_names_ended;
   std::vector<FileId> files_vacated;  // leave their committed name, as another row takes it
   std::vector<FolderId> folders_vacated;
-  std::vector<Restore> restores;
   std::vector<FolderRow> folders;
+  std::vector<Restore> restores;  // into folders that may be new
   std::vector<FileChange> files;
   std::vector<LinkRow> links_added;
   std::vector<XattrRow> xattrs_set;

@@ -65,7 +65,7 @@ Attempt<void> restore(Core& core, const Uuid& id, Ino parent, std::string_view n
   if (!check->entry) return wait_on(check->waiters);
   if (!*check->entry) return error(check->entry->error().code);
   if ((*check->entry)->has_any) return error(EBUSY);
-  if (!core.txg.cut_now()) return wait_on(core.txg.want_commit());
+  if (!core.txg.can_cut()) return wait_on(core.txg.want_commit());
   const WallTime now = core.now();
   Node& node = take_back(core, **check->entry, *folder, name);
   enter(*folder, name, node);
