@@ -41,18 +41,13 @@ where m.tenant_id = $1::uuid
 -- name: end_old_backend
 -- Reconnect: ends this mount's former session if that is what still holds the tree.
 select pg_terminate_backend(l.pid)
-from pg_catalog.pg_locks l
+from tusk.sessions_at(tusk.tree_lock_key($1::uuid)) l
 join tusk.mounts m
   on m.backend_pid = l.pid
 where m.tenant_id = $1::uuid
   and m.epoch = $2::int8
   and l.pid <> pg_backend_pid()
-  and l.locktype = 'advisory'
-  and l.granted
-  and l.objsubid = 1
-  and l.classid = ((tusk.tree_lock_key($1::uuid) >> 32) & 4294967295)::oid
-  and l.objid = (tusk.tree_lock_key($1::uuid) & 4294967295)::oid
-  and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
+  and l.holds
 
 -- name: open_epoch
 -- Attach: a new epoch for the tree's new holder; one row.

@@ -136,3 +136,29 @@ select exists (
   select 1
   from tusk.trashed_tree($1::uuid) t
   where t.id = any ($2::uuid[]))
+
+-- name: entry_folders
+-- As load_folders, those of some ids that are in the tree.
+select
+  d.id, d.parent_id, d.name, d.mode, d.uid, d.gid, d.nlink, d.atime_ns, d.mtime_ns, d.ctime_ns,
+  d.has_xattrs, case when d.has_xattrs then tusk.folder_settings(d.id) end
+from tusk.folders d
+where d.id = any ($1::uuid[])
+  and d.deleted_at is null
+
+-- name: entry_files
+-- As load_files, those of some ids that are in the tree.
+select
+  f.id, f.folder_id, f.filename, f.mode, f.uid, f.gid, f.nlink, f.atime_ns, f.mtime_ns, f.ctime_ns,
+  f.has_xattrs, f.rdev, f.size_bytes, f.version, f.data is null, f.holes, f.checksum,
+  coalesce(f.external_url, f.storage_type), f.content_at_ns
+from tusk.files f
+where f.id = any ($1::uuid[])
+  and f.deleted_at is null
+
+-- name: entry_links
+-- The further names of those files.
+select l.file_id, l.folder_id, l.name
+from tusk.file_links l
+where l.file_id = any ($1::uuid[])
+order by l.file_id, l.folder_id, l.name

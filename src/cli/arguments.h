@@ -29,6 +29,7 @@ struct Parsed {
   DiffRequest diff;
   CloneRequest clone;
   PolicyRequest policy;
+  TenantRequest tenant;
   StorageRequest storage;
   FsckRequest fsck;
   BackupRequest backup;
@@ -51,6 +52,7 @@ void add_diff(CLI::App& app, Parsed& parsed);
 void add_policy(CLI::App& app, Parsed& parsed);
 // arguments_upkeep.cc
 void add_storage(CLI::App& app, Parsed& parsed);
+void add_tenant(CLI::App& app, Parsed& parsed);
 void add_fsck(CLI::App& app, Parsed& parsed);
 void add_backup(CLI::App& app, Parsed& parsed);
 void add_restore_backup(CLI::App& app, Parsed& parsed);

@@ -66,6 +66,10 @@ void add_mount(CLI::App& app, Parsed& parsed) {
   add_choice(verb, "--db-timeout",
              "how long operations wait for a database that is gone (default: 60)", "SECONDS",
              [&](const std::string& v) { request.db_timeout = valid(parse_seconds(v)); });
+  add_choice(verb, "--delegation-idle",
+             "after an SQL client wrote, until the mount is alone again by itself (default: 2)",
+             "SECONDS",
+             [&](const std::string& v) { request.delegation_idle = valid(parse_seconds(v)); });
   add_choice(verb, "--objects",
              "where large files go (default: as before; at first beside the embedded cluster)",
              "DIR|s3://BUCKET/PREFIX",
@@ -101,6 +105,12 @@ void add_sidecar(CLI::App& app, Parsed& parsed) {
   add_serving(verb, parsed);
   verb->add_flag("--install", parsed.install,
                  "mount nothing: make or renew the views tusk_stats.* and the schema tusk_cache");
+  verb->add_option_function<int>(
+          "--alerts-every",
+          [&request](const int& ms) { request.alerts_every = std::chrono::milliseconds(ms); },
+          "between two samples for alerts, while somebody reads them (default: 5000)")
+      ->check(CLI::Range(10, 3600000))
+      ->type_name("MS");
   verb->callback([&parsed, &request] {
     if (parsed.install) {
       if (parsed.words.size() > 1) throw CLI::ValidationError("--install takes only a database");

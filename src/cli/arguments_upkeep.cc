@@ -8,7 +8,7 @@
 namespace tusk::cli {
 namespace {
 
-void add_tenant(CLI::App* verb, std::string& target, const char* summary) {
+void add_tenant_option(CLI::App* verb, std::string& target, const char* summary) {
   verb->add_option("--tenant", target, summary)->type_name("NAME");
 }
 
@@ -18,7 +18,52 @@ bool is_path(const std::string& word) {
          (word.find_first_of("=:") == word.npos && std::filesystem::exists(word));
 }
 
+TenantAction tenant_action(const std::string& word) {
+  if (word == "list") return TenantAction::list;
+  if (word == "create") return TenantAction::create;
+  if (word == "rename") return TenantAction::rename;
+  if (word == "remove") return TenantAction::remove;
+  throw CLI::ValidationError("unknown action '" + word + "': list, create, rename or remove");
+}
+
+std::size_t names_taken(TenantAction action) {
+  if (action == TenantAction::list) return 0;
+  return action == TenantAction::rename ? 2 : 1;
+}
+
 }  // namespace
+
+void add_tenant(CLI::App& app, Parsed& parsed) {
+  CLI::App* verb =
+      add_verb(app, "tenant", "the trees of a database: one each, mounted by --tenant");
+  verb->formatter(std::make_shared<FixedUsage>(
+      "list [DB] | create NAME [DB] | rename NAME NEW [DB] | remove NAME [DB]"));
+  TenantRequest& request = parsed.tenant;
+  verb->add_option("ACTION", parsed.words,
+                   "list, create NAME, rename NAME NEW or remove NAME, and then the database's "
+                   "conninfo or URI (left out: the embedded cluster)")
+      ->required()
+      ->expected(1, 4)
+      ->type_name("");
+  verb->add_flag("--purge", request.purge,
+                 "remove: with all files and their history, which cannot be undone");
+  add_data_dir(verb, request.source.data_dir);
+  add_json(verb, request.json);
+  verb->callback([&parsed] {
+    const std::vector<std::string>& words = parsed.words;
+    TenantRequest& wanted = parsed.tenant;
+    wanted.action = tenant_action(words[0]);
+    const std::size_t names = names_taken(wanted.action);
+    if (words.size() < 1 + names || words.size() > 2 + names)
+      throw CLI::ValidationError(
+          "list [DB], create NAME [DB], rename NAME NEW [DB] or remove NAME [DB]");
+    if (names > 0) wanted.name = words[1];
+    if (names > 1) wanted.to = words[2];
+    if (words.size() == 2 + names) wanted.source.database = words.back();
+    check_source(wanted.source);
+    parsed.verb = [&parsed] { return tenant(parsed.tenant); };
+  });
+}
 
 void add_storage(CLI::App& app, Parsed& parsed) {
   CLI::App* verb =
@@ -65,7 +110,8 @@ void add_fsck(CLI::App& app, Parsed& parsed) {
                    "how to reach the database of that path's mount, if it is not an embedded one")
       ->type_name("CONNINFO");
   add_data_dir(verb, request.source.data_dir);
-  add_tenant(verb, request.tenant, "only this tree (default: all, and rows that belong to none)");
+  add_tenant_option(verb, request.tenant,
+                    "only this tree (default: all, and rows that belong to none)");
   verb->add_flag("--repair", request.repair, "put right what can be, in one transaction");
   verb->add_flag("--scrub", request.scrub, "read every content and verify its checksum");
   add_object_access(verb, request.objects);

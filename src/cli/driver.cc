@@ -35,6 +35,7 @@ struct Mounted final : Served {
   std::unique_ptr<Reactor> reactor;
   std::unique_ptr<store::PostgresStore> store;
   std::unique_ptr<core::Filesystem> filesystem;
+  vfs::Meter meter;
   std::unique_ptr<vfs::Vfs> sidecar;
   std::unique_ptr<vfs::Vfs> shown;  // the filesystem with .tusk
   std::unique_ptr<fuse::Session> fuse_session;
@@ -51,6 +52,7 @@ core::Options core_options(const MountRequest& request, const Database& database
   options.atime = request.noatime ? core::AtimeMode::noatime : core::AtimeMode::relatime;
   options.read_only = request.read_only;
   options.db_timeout = request.db_timeout;
+  options.delegation_idle = request.delegation_idle;
   if (database.cluster == nullptr) return options;
   options.free_bytes = [folder = database.cluster->data_dir()]() -> std::uint64_t {
     struct statvfs disk {};
@@ -105,22 +107,24 @@ Result<std::unique_ptr<Served>> set_up(const MountRequest& request) {
   mounted.filesystem =
       core::make_filesystem(*mounted.reactor, *mounted.store, mounted.store->attached(),
                             core_options(request, mounted.database));
-  mounted.filesystem->set_status_text(
-      [&filesystem = *mounted.filesystem, &store = *mounted.store, facts = facts_of(request)] {
-        return status_text(facts, filesystem.status(), store.state());
-      });
+  const auto status = [&filesystem = *mounted.filesystem, &store = *mounted.store,
+                       facts = facts_of(request)] {
+    return status_text(facts, filesystem.status(), store.state());
+  };
+  mounted.filesystem->set_status_text(status);
   TRY(check_root_names(request, mounted.database.conninfo, mounted.reactor->wall_now()));
   mounted.sidecar = virt::sidecar(*mounted.reactor, {.conninfo = mounted.database.conninfo,
                                                      .uid = ::getuid(),
                                                      .gid = ::getgid(),
-                                                     .alone = false});
+                                                     .alone = false,
+                                                     .driver = {&mounted.meter, status}});
   mounted.shown =
       virt::with_dot_tusk(*mounted.filesystem, *mounted.reactor, mounted.store->past(),
                           virtual_setup(request, *mounted.filesystem,
                                         mounted.store->attached().root, *mounted.sidecar));
   TRY_ASSIGN(mounted.fuse_session,
              fuse::Session::mount(fuse_options(request, mounted.store->state().database),
-                                  *mounted.reactor, *mounted.shown));
+                                  *mounted.reactor, *mounted.shown, &mounted.meter));
   return present;
 }
 

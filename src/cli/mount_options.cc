@@ -57,6 +57,8 @@ Result<bool> apply_valued(MountRequest& request, const std::string& key, const s
     TRY_ASSIGN(request.durability, parse_durability(value));
   } else if (key == "db_timeout") {
     TRY_ASSIGN(request.db_timeout, parse_seconds(value));
+  } else if (key == "delegation_idle") {
+    TRY_ASSIGN(request.delegation_idle, parse_seconds(value));
   } else if (key == "objects") {
     TRY_ASSIGN(request.objects.location, parse_location(value));
   } else if (key == "at") {
@@ -79,6 +81,8 @@ Result<bool> apply_valued(MountRequest& request, const std::string& key, const s
 bool apply_flag(MountRequest& request, const std::string& option) {
   if (option == "migrate") {
     request.migrate = true;
+  } else if (option == "sidecar") {
+    request.sidecar = true;
   } else if (option == "ro") {
     request.read_only = true;
     request.fuse_options.push_back(option);

@@ -27,12 +27,14 @@ struct MountRequest {
   core::Durability durability = core::Durability::fsync;
   std::string tenant = "default";
   std::chrono::seconds db_timeout{60};
+  std::chrono::seconds delegation_idle{2};
   std::string log_file;
   log::Level log_level = log::Level::info;
   std::string fsname;         // empty: derived from the source
   std::string at;             // a time or a snapshot: the tree as it was then; empty: as it is
   bool sidecar = false;       // stats/ and its like at the root too
   bool only_sidecar = false;  // and nothing else
+  std::chrono::milliseconds alerts_every{5000};  // of the sidecar
   bool read_only = false;
   bool noatime = false;
   objects::Options objects;  // where large files go; without a location what is noted counts
@@ -62,6 +64,16 @@ struct PastRequest {
   std::chrono::seconds object_grace{3600};  // gc
   bool json = false;
   objects::Access objects;  // cat, restore
+};
+
+enum class TenantAction { list, create, rename, remove };
+struct TenantRequest {
+  TenantAction action = TenantAction::list;
+  Source source;
+  std::string name;
+  std::string to;      // rename
+  bool purge = false;  // remove, with everything in it
+  bool json = false;
 };
 
 enum class PolicyAction { show, set, unset };

@@ -50,6 +50,7 @@ void print(const Json& status) {
       {"at", "as of"},
       {"durability", "durability"},
       {"dirty_bytes", "dirty bytes"},
+      {"delegation", "delegation"},
       {"last_commit", "last commit"},
       {"last_error", "last error"},
       {"pid", "driver's pid"},

@@ -21,6 +21,10 @@ const char* name_of(core::Durability durability) {
   return "";
 }
 
+double in_ms(std::chrono::nanoseconds time) {
+  return static_cast<double>(time.count() / 1000) / 1000;
+}
+
 }  // namespace
 
 MountFacts facts_of(const MountRequest& request) {
@@ -63,8 +67,16 @@ std::string status_text(const MountFacts& facts, const core::Status& core,
       {"cached_bytes", core.cached_bytes},
       {"group_committed", core.group_committed},
       {"group_durable", core.group_durable},
+      {"delegation", core.has_delegation ? "exclusive" : "lent"},
+      {"delegations_lent", core.delegations_lent},
       {"last_commit", iso_time(core.last_commit)},
       {"last_error", core.last_error},
+      {"groups", core.groups},
+      {"inodes_committed", core.inodes_committed},
+      {"commit_p50_ms", in_ms(core.commit_p50)},
+      {"commit_p99_ms", in_ms(core.commit_p99)},
+      {"commit_max_ms", in_ms(core.commit_most)},
+      {"lag_ms", in_ms(core.lag)},
       {"statements", store.statements},
   };
   if (!facts.at.empty()) status["at"] = facts.at;

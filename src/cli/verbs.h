@@ -30,6 +30,7 @@ int clone(const CloneRequest& request);
 int snapshot(const SnapshotRequest& request);
 int snapshot_diff(const SnapshotRequest& request);
 int diff(const DiffRequest& request);
+int tenant(const TenantRequest& request);
 int policy(const PolicyRequest& request);
 int storage(const StorageRequest& request);
 int fsck(const FsckRequest& request);

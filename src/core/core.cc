@@ -21,6 +21,7 @@ Core::Core(Executor& executor_in, store::Store& store_in, const store::Attached&
       options(options_in),
       lot(executor_in, options_in.db_timeout),
       cache(options_in.cache_limit),
+      delegation(*this),
       txg(*this, attached.last_group),
       usage(attached.usage),
       has_objects(attached.has_objects),
@@ -133,7 +134,7 @@ void Core::evict_dirs() {
 // Inodes that the kernel holds cannot go: it is asked to let go of whole folders, and the next look
 // finds them free.
 void Core::ask_kernel_to_forget() {
-  if (!kernel_cache) return;
+  if (!kernel_cache || kernel_cache->is_behind()) return;
   std::size_t enough = table.size() - options.nodes_limit * 3 / 4;
   table.for_each([&](Node& node) {
     if (enough == 0 || !node.dir || &node == root || node.gone || node.dir->open_handles > 0)

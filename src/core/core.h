@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/cache.h"
+#include "core/delegation.h"
 #include "core/inode_table.h"
 #include "core/node.h"
 #include "core/parking.h"
@@ -38,6 +39,7 @@ struct Core {
   ParkingLot lot;
   InodeTable table;
   Cache cache;
+  Delegation delegation;
   Txg txg;
   store::Usage usage;                // as the last cut left it
   std::vector<store::Clone> clones;  // of the open group

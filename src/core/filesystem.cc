@@ -183,6 +183,14 @@ class CoreFilesystem final : public Filesystem {
             .group_committed = static_cast<std::int64_t>(facts.committed),
             .group_durable = static_cast<std::int64_t>(facts.durable),
             .last_commit = facts.last_commit,
+            .groups = facts.groups,
+            .inodes_committed = facts.inodes,
+            .commit_p50 = core_.txg.commit_time().quantile(0.5),
+            .commit_p99 = core_.txg.commit_time().quantile(0.99),
+            .commit_most = core_.txg.commit_time().most(),
+            .lag = facts.lag,
+            .has_delegation = core_.delegation.is_held(),
+            .delegations_lent = core_.delegation.lent(),
             .last_error = facts.last_error};
   }
   void sync_all(Reply<void> reply) override { sync(Call{}, std::move(reply)); }

@@ -15,6 +15,14 @@ constexpr std::uint64_t kPrefetchFile = 64 << 10;
 constexpr std::size_t kPrefetchMost = 256;
 // A query of this many chunks is 1 MiB; several at a time keep all loading connections busy.
 constexpr std::int64_t kChunksPerQuery = 16;
+// For what others have changed to become known.
+constexpr auto kAskAgain = std::chrono::milliseconds(20);
+
+// What is missing or does not fit may be what others are changing, or have changed since the
+// question: who waits looks again, at what is in memory by then.
+bool may_be_old(const Core& core, std::uint64_t asked) {
+  return core.delegation.is_away() || asked != core.delegation.epoch();
+}
 
 bool whole_missing(const Node& node) {
   const FileState& file = node.file;
@@ -22,11 +30,22 @@ bool whole_missing(const Node& node) {
   return !file.content || !file.content->whole.data;
 }
 
-void on_whole(Core& core, Node& node, const store::InlineContent& loaded) {
+void on_whole(Core& core, Node& node, const store::InlineContent& loaded, std::uint64_t asked) {
   node.loads->whole_loading = false;
   int code = 0;
-  if (whole_missing(node) && node.loads->whole_version == node.file.version) {
+  if (whole_missing(node) && node.loads->whole_version == node.file.version &&
+      asked == core.delegation.epoch()) {
     const bool sound = loaded.data && !loaded.damaged && loaded.data->size() == node.file.size;
+    if (may_be_old(core, asked) && (!sound || loaded.version != node.file.version)) {
+      const Uuid id = node.id;
+      node.loads->whole_loading = true;  // so that it stays until then
+      core.executor.after(kAskAgain, [&core, id] {
+        Node& waited = *core.table.find(id);
+        waited.loads->whole_loading = false;
+        core.lot.wake(waited.loads->whole);
+      });
+      return;
+    }
     if (sound) {
       Content& content = content_of(node);
       content.whole.data = std::const_pointer_cast<Buffer>(loaded.data);
@@ -50,20 +69,23 @@ void fail_whole(Core& core, const std::vector<FileId>& ids, int code) {
 
 void ask_whole(Core& core, std::vector<FileId> ids) {
   auto asked = ids;
-  core.store.load_inline(std::move(ids), [&core, asked = std::move(asked)](auto result) mutable {
-    if (asked_again(core, result, [&core, asked] { ask_whole(core, asked); })) return;
-    if (!result) {
-      log::error("content of file {} cannot be loaded: {}", asked.front().uuid.text(),
-                 result.error().what);
-      return fail_whole(core, asked, result.error().code);
-    }
-    for (const auto& loaded : *result) {
-      std::erase(asked, loaded.file);
-      if (Node* node = core.table.find(loaded.file.uuid)) on_whole(core, *node, loaded);
-    }
-    for (const FileId id : asked) on_whole(core, *core.table.find(id.uuid), {id, 0, nullptr});
-    core.trim_soon();
-  });
+  const std::uint64_t epoch = core.delegation.epoch();
+  core.store.load_inline(
+      std::move(ids), [&core, epoch, asked = std::move(asked)](auto result) mutable {
+        if (asked_again(core, result, [&core, asked] { ask_whole(core, asked); })) return;
+        if (!result) {
+          log::error("content of file {} cannot be loaded: {}", asked.front().uuid.text(),
+                     result.error().what);
+          return fail_whole(core, asked, result.error().code);
+        }
+        for (const auto& loaded : *result) {
+          std::erase(asked, loaded.file);
+          if (Node* node = core.table.find(loaded.file.uuid)) on_whole(core, *node, loaded, epoch);
+        }
+        for (const FileId id : asked)
+          on_whole(core, *core.table.find(id.uuid), {id, 0, nullptr}, epoch);
+        core.trim_soon();
+      });
 }
 
 // Files that follow `node` in its folder, more of them each time the guess was right.
@@ -112,9 +134,11 @@ ChunkLoad* loading(Content& content, std::int64_t chunk) {
 }
 
 // What was written since the question is newer than the answer: those chunks are asked for again.
+// EAGAIN: all of it is to be asked for again.
 int take_chunks(Core& core, Node& node, const ChunkLoad& load, std::vector<store::Chunk> chunks) {
   Content& content = *node.file.content;
-  if (load.version != node.file.version || load.object != chunk_query(core, node, load.range).object)
+  if (load.version != node.file.version ||
+      load.object != chunk_query(core, node, load.range).object)
     return 0;
   const store::ChunkRange range = load.range;
   for (store::Chunk& chunk : chunks) {
@@ -128,6 +152,7 @@ int take_chunks(Core& core, Node& node, const ChunkLoad& load, std::vector<store
   for (std::int64_t chunk = range.first; chunk < end; chunk++) {
     if (!chunk_missing(content, chunk) || load.overwritten.contains(chunk)) continue;
     if (rows_in_doubt(core, content)) return 0;
+    if (core.delegation.is_away()) return EAGAIN;
     log::error("file {} ({}): chunk {} is missing", node.id.text(), node.first.name, chunk);
     return EIO;
   }
@@ -136,7 +161,8 @@ int take_chunks(Core& core, Node& node, const ChunkLoad& load, std::vector<store
 
 void ask_chunks(Core& core, Node& node, store::ChunkRange range) {
   const Uuid id = node.id;
-  core.store.load_chunks(chunk_query(core, node, range), [&core, id, range](auto result) {
+  const std::uint64_t epoch = core.delegation.epoch();
+  core.store.load_chunks(chunk_query(core, node, range), [&core, id, range, epoch](auto result) {
     // A node with a load under way is not dropped.
     Node& loaded = *core.table.find(id);
     Content& content = *loaded.file.content;
@@ -144,9 +170,10 @@ void ask_chunks(Core& core, Node& node, store::ChunkRange range) {
     if (asked_again(core, result, again)) return;
     const auto it = std::ranges::find(content.loading, range, &ChunkLoad::range);
     int code = 0;
-    if (result) {
+    if (result && epoch == core.delegation.epoch()) {
       code = take_chunks(core, loaded, *it, std::move(*result));
-    } else {
+      if (code == EAGAIN) return core.executor.after(kAskAgain, again);
+    } else if (!result) {
       code = result.error().code;
       log::error("chunks of file {} ({}) cannot be loaded: {}", id.text(), loaded.first.name,
                  result.error().what);
@@ -189,11 +216,8 @@ void read_ahead(Core& core, Node& node, std::int64_t first, std::int64_t last) {
            !loading(content, end) && is_staged_row(node, end) == is_staged_row(node, first)) {
       end++;
     }
-    content.loading.push_back({{first, end},
-                               node.file.version,
-                               chunk_query(core, node, {first, end}).object,
-                               {},
-                               {}});
+    content.loading.push_back(
+        {{first, end}, node.file.version, chunk_query(core, node, {first, end}).object, {}, {}});
     ask_chunks(core, node, {first, end});
     first = end;
   }

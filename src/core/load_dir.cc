@@ -55,6 +55,9 @@ Node& node_of(Core& core, const Uuid& id, bool is_folder, Fn fill) {
 
 }  // namespace
 
+void refill(Core& core, Node& node, const store::FolderRow& row) { fill_folder(core, node, row); }
+void refill(Core&, Node& node, const store::FileRow& row) { fill_file(node, row); }
+
 Node& node_of(Core& core, const store::FolderRow& row) {
   return node_of(core, row.id.uuid, true, [&](Node& node) { fill_folder(core, node, row); });
 }
@@ -125,10 +128,18 @@ class PageReader {
 
 struct DirLoad {
   Uuid folder;
+  std::uint64_t epoch = 0;  // of the delegation
   std::unique_ptr<Dir> dir = std::make_unique<Dir>();
 };
 
 void ask_page(Core& core, std::shared_ptr<DirLoad> load, std::string after);
+
+void begin(Core& core, const Node& folder) {
+  auto load = std::make_shared<DirLoad>();
+  load->folder = folder.id;
+  load->epoch = core.delegation.epoch();
+  ask_page(core, std::move(load), "");
+}
 
 void finish(Core& core, Node& folder, int code) {
   folder.loads->dir_loading = false;
@@ -151,6 +162,11 @@ void on_page(Core& core, std::shared_ptr<DirLoad> load, const std::string& after
     log::error("folder {} cannot be loaded: {}", folder.id.text(), page.error().what);
     abandon(core, *load);
     return finish(core, folder, page.error().code);
+  }
+  if (load->epoch != core.delegation.epoch()) {
+    // Others have changed something: a page may be older than that.
+    abandon(core, *load);
+    return begin(core, folder);
   }
   PageReader(core, folder, *load->dir).read(*page);
   if (!page->next_after.empty()) return ask_page(core, load, page->next_after);
@@ -180,11 +196,7 @@ Attempt<void> load_dir(Core& core, Node& folder) {
   if (folder.gone) return error(ENOENT);
   if (!core.txg.is_committed(folder.cloned_in)) return wait_on(core.txg.want_commit());
   NodeLoads& loads = folder.load_state();
-  if (!std::exchange(loads.dir_loading, true)) {
-    auto load = std::make_shared<DirLoad>();
-    load->folder = folder.id;
-    ask_page(core, std::move(load), "");
-  }
+  if (!std::exchange(loads.dir_loading, true)) begin(core, folder);
   return wait_on(loads.dir);
 }
 

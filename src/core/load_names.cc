@@ -7,10 +7,13 @@ namespace tusk::core {
 namespace {
 
 void ask_xattrs(Core& core, Uuid id) {
-  core.store.load_xattrs(id, [&core, id](auto result) {
+  core.store.load_xattrs(id, [&core, id, asked = core.delegation.epoch()](auto result) {
     if (asked_again(core, result, [&core, id] { ask_xattrs(core, id); })) return;
     Node& node = *core.table.find(id);
+    if (asked != core.delegation.epoch() && !node.xattrs) return ask_xattrs(core, id);
     node.loads->xattrs_loading = false;
+    // They have come from elsewhere meanwhile, and may have changed since.
+    if (node.xattrs) return core.lot.wake(node.loads->xattrs);
     if (!result) {
       log::error("extended attributes of {} cannot be loaded: {}", id.text(), result.error().what);
       return core.lot.wake(node.loads->xattrs, result.error().code);
@@ -22,10 +25,13 @@ void ask_xattrs(Core& core, Uuid id) {
 }
 
 void ask_links(Core& core, Uuid id) {
-  core.store.load_links({id}, [&core, id](auto result) {
+  core.store.load_links({id}, [&core, id, asked = core.delegation.epoch()](auto result) {
     if (asked_again(core, result, [&core, id] { ask_links(core, id); })) return;
     Node& node = *core.table.find(id);
+    if (asked != core.delegation.epoch() && !node.links) return ask_links(core, id);
     node.loads->links_loading = false;
+    // They have come from elsewhere meanwhile, and may have changed since.
+    if (node.links) return core.lot.wake(node.loads->links);
     if (!result) {
       log::error("names of file {} cannot be loaded: {}", id.text(), result.error().what);
       return core.lot.wake(node.loads->links, result.error().code);

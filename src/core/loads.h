@@ -14,6 +14,9 @@ Attempt<void> load_dir(Core& core, Node& folder);
 // The node of a row: the one in memory, which is newer, or a new one.
 Node& node_of(Core& core, const store::FolderRow& row);
 Node& node_of(Core& core, const store::FileRow& row);
+// A node in memory becomes what its row says. Its content in memory has been dropped.
+void refill(Core& core, Node& node, const store::FolderRow& row);
+void refill(Core& core, Node& node, const store::FileRow& row);
 // The inline content (of a file or symlink) is in memory; files after it in its folder may come
 // along when files are opened one after the other.
 Attempt<void> load_whole(Core& core, Node& node);

@@ -106,6 +106,7 @@ void abandon_coming(Node& node) {
 Attempt<void> move_tier(Core& core, Node& node, bool out) {
   if (!core.has_objects) return error(EOPNOTSUPP);
   if (!node.is_regular()) return error(EINVAL);
+  ATTEMPT(core.txg.admit(0));
   if (!node.file.content || !node.file.content->moving) {
     publish(core, node);
     if (node.file.size == 0 || out == node.file.object.has_value()) return {};

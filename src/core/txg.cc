@@ -81,6 +81,7 @@ GroupNo Txg::last_changed() const {
 
 Attempt<void> Txg::admit(std::size_t bytes) {
   if (fenced_) return error(EIO);
+  ATTEMPT(core_.delegation.hold());
   const bool full = core_.dirty_bytes + bytes > core_.options.dirty_limit && core_.dirty_bytes > 0;
   const bool many = open_.size() + in_flight_nodes_.size() > core_.options.dirty_nodes_limit;
   if (!full && !many) return {};
@@ -105,13 +106,22 @@ void Txg::relieve() {
 
 void Txg::cut_if_due() {
   armed_ = MonotonicTime::max();
-  if (in_flight_ || fenced_ || (open_.empty() && !durable_wanted_)) return;
+  if (in_flight_ || fenced_) return;
+  if (core_.delegation.is_away()) {
+    if (cut_due_ == MonotonicTime::min()) core_.delegation.want();
+    return;
+  }
+  if (open_.empty() && !durable_wanted_) return;
   const MonotonicTime now = core_.executor.now();
   const bool urgent = cut_due_ == MonotonicTime::min();
   if (!urgent && now - last_change_ < kPause && now - first_change_ < kBusyDelay)
     cut_due_ = now + kPause;
   if (cut_due_ > now) return wake_at(cut_due_);
   cut();
+}
+
+void Txg::resume() {
+  if (!open_.empty() || durable_wanted_) cut_soon();
 }
 
 bool Txg::cut_now() {
@@ -122,6 +132,8 @@ bool Txg::cut_now() {
 
 void Txg::cut() {
   cut_due_ = MonotonicTime::max();
+  in_flight_since_ = first_change_;
+  cut_at_ = core_.executor.now();
   in_flight_nodes_ = std::exchange(open_, {});
   Cut cut = cut_group(core_, in_flight_nodes_, open_number_, std::exchange(durable_wanted_, false));
   in_flight_ = std::move(cut.group);
@@ -149,6 +161,8 @@ void Txg::on_committed(const store::CommitResult& result) {
   if (in_flight_->durable) durable_ = committed_;
   last_commit_ = core_.now();
   last_error_.clear();
+  commit_time_.add(core_.executor.now() - cut_at_);
+  inodes_committed_ += in_flight_nodes_.size();
   // Nothing was cut since: it is as the last cut left it.
   if (result.usage) core_.usage = *result.usage;
   in_flight_.reset();
@@ -242,7 +256,19 @@ void Txg::publish_all() {
 }
 
 Txg::Facts Txg::facts() const {
-  return {committed_, durable_, open_.size() + in_flight_nodes_.size(), last_commit_, last_error_};
+  std::chrono::nanoseconds lag{};
+  if (in_flight_)
+    lag = core_.executor.now() - in_flight_since_;
+  else if (!open_.empty())
+    lag = core_.executor.now() - first_change_;
+  return {.committed = committed_,
+          .durable = durable_,
+          .dirty_nodes = open_.size() + in_flight_nodes_.size(),
+          .last_commit = last_commit_,
+          .last_error = last_error_,
+          .groups = commit_time_.count(),
+          .inodes = inodes_committed_,
+          .lag = lag};
 }
 
 }  // namespace tusk::core

@@ -16,6 +16,7 @@
 #include "core/cut.h"
 #include "core/node.h"
 #include "core/parking.h"
+#include "tuskfs/base/histogram.h"
 #include "tuskfs/store/group.h"
 #include "tuskfs/store/store.h"
 
@@ -47,6 +48,10 @@ class Txg {
   bool can_cut() const { return !in_flight_; }
   // The last group that has any change, the open one included.
   GroupNo last_changed() const;
+  // Nothing waits to be committed.
+  bool is_settled() const { return !in_flight_ && open_.empty() && unpublished_.empty(); }
+  // The delegation is back: what waited in the open group may go.
+  void resume();
 
   // A content has something unpublished; it is published once the interval has passed.
   void note_unpublished(Node& node);
@@ -57,7 +62,12 @@ class Txg {
     std::size_t dirty_nodes = 0;
     WallTime last_commit;
     std::string last_error;
+    std::uint64_t groups = 0, inodes = 0;  // committed by this mount
+    std::chrono::nanoseconds lag{};        // of the oldest change that is not committed
   };
+  // From the cut of a group until it was committed.
+  const Histogram& commit_time() const { return commit_time_; }
+
   Facts facts() const;
   bool fenced() const { return fenced_; }
 
@@ -99,6 +109,10 @@ class Txg {
   bool settling_ = false;
   WallTime last_commit_;
   std::string last_error_;
+  Histogram commit_time_;
+  std::uint64_t inodes_committed_ = 0;
+  MonotonicTime in_flight_since_{};  // the first change in it
+  MonotonicTime cut_at_{};
 };
 
 }  // namespace tusk::core

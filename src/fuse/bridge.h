@@ -4,14 +4,26 @@
 #include <cstdint>
 
 #include "fuse/lowlevel.h"
+#include "tuskfs/base/executor.h"
+#include "tuskfs/vfs/meter.h"
 #include "tuskfs/vfs/vfs.h"
 
 namespace tusk::fuse {
 
+// A request that is being answered.
+struct Measured {
+  vfs::Op op{};
+  MonotonicTime begun{};
+};
+
 struct Bridge {
-  explicit Bridge(vfs::Vfs& filesystem) : vfs(filesystem) {}
+  Bridge(vfs::Vfs& filesystem, const Executor& clock_in, vfs::Meter& meter_in)
+      : vfs(filesystem), clock(clock_in), meter(meter_in) {}
 
   vfs::Vfs& vfs;
+  const Executor& clock;
+  vfs::Meter& meter;
+  Measured measured;  // of the verb that is being called
   std::uint64_t last_token = 0;
   // The request whose verb is being called; null as soon as it has been answered.
   fuse_req_t calling = nullptr;

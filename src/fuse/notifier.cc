@@ -14,10 +14,18 @@ Notifier::Notifier(fuse_session* session)
 
 void Notifier::stop() { thread_.request_stop(); }
 
-void Notifier::drop_entry(Ino parent, std::string_view name) {
-  std::lock_guard lock(mutex_);
-  if (queue_.size() >= kMostQueued) return;
-  queue_.emplace_back(parent, std::string(name));
+void Notifier::drop_entry(Ino parent, std::string_view name) { queue({parent, std::string(name)}); }
+
+void Notifier::drop_inode(Ino ino) { queue({ino, std::nullopt}); }
+
+bool Notifier::is_behind() const {
+  const std::lock_guard lock(mutex_);
+  return queue_.size() >= kMany;
+}
+
+void Notifier::queue(Notice notice) {
+  const std::lock_guard lock(mutex_);
+  queue_.push_back(std::move(notice));
   wake_.notify_one();
 }
 
@@ -25,12 +33,16 @@ void Notifier::run(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     std::unique_lock lock(mutex_);
     if (!wake_.wait(lock, stop, [this] { return !queue_.empty(); })) return;
-    const auto [parent, name] = std::move(queue_.front());
+    const Notice notice = std::move(queue_.front());
     queue_.pop_front();
     lock.unlock();
-    // An entry that the kernel does not hold (any more) is no error.
-    fuse_lowlevel_notify_inval_entry(session_, static_cast<fuse_ino_t>(parent), name.data(),
-                                     name.size());
+    // What the kernel does not hold (any more) is no error.
+    const auto ino = static_cast<fuse_ino_t>(notice.ino);
+    if (notice.name) {
+      fuse_lowlevel_notify_inval_entry(session_, ino, notice.name->data(), notice.name->size());
+    } else {
+      fuse_lowlevel_notify_inval_inode(session_, ino, 0, 0);
+    }
   }
 }
 

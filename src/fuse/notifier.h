@@ -7,9 +7,9 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
-#include <utility>
 
 #include "fuse/lowlevel.h"
 #include "tuskfs/vfs/vfs.h"
@@ -22,20 +22,27 @@ class Notifier final : public vfs::KernelCache {
   ~Notifier() override { stop(); }
 
   void drop_entry(Ino parent, std::string_view name) override;
+  void drop_inode(Ino ino) override;
+  bool is_behind() const override;
 
   void stop();
   bool finished() const { return finished_.load(std::memory_order_acquire); }
 
  private:
-  // Requests beyond this are dropped: whoever asked will ask again.
-  static constexpr std::size_t kMostQueued = 4096;
+  static constexpr std::size_t kMany = 4096;
 
+  struct Notice {
+    Ino ino{};
+    std::optional<std::string> name;  // of an entry in it; absent: the inode itself
+  };
+
+  void queue(Notice notice);
   void run(const std::stop_token& stop);
 
   fuse_session* session_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable_any wake_;
-  std::deque<std::pair<Ino, std::string>> queue_;  // guarded by mutex_
+  std::deque<Notice> queue_;  // guarded by mutex_
   std::atomic<bool> finished_ = false;
   std::jthread thread_;
 };

@@ -16,20 +16,35 @@ inline Bridge& bridge_of(fuse_req_t req) { return *static_cast<Bridge*>(fuse_req
 inline Ino to_ino(fuse_ino_t ino) { return Ino{ino}; }
 inline Handle to_handle(const fuse_file_info* fi) { return Handle{fi ? fi->fh : 0}; }
 
+inline void note_answer(Bridge& bridge, const Measured& measured, MonotonicTime known,
+                        bool has_waited, int error) {
+  vfs::OpFacts& facts = bridge.meter.of(measured.op);
+  const MonotonicTime now = bridge.clock.now();
+  facts.time.add(now - measured.begun);
+  facts.reply.add(now - known);
+  if (has_waited) facts.waited.add(known - measured.begun);
+  if (error != 0) facts.errors[error]++;
+}
+
 // A callback that answers `req`: an error by itself, a value by `answer`. Answering frees `req`,
 // also when it fails.
 template <class T, class Fn>
 vfs::Reply<T> reply_with(fuse_req_t req, Fn answer) {
-  return [req, answer = std::move(answer)](vfs::Outcome<T> outcome) mutable {
+  return [req, measured = bridge_of(req).measured,
+          answer = std::move(answer)](vfs::Outcome<T> outcome) mutable {
     Bridge& bridge = bridge_of(req);
-    if (bridge.calling == req) bridge.calling = nullptr;
+    const bool has_waited = bridge.calling != req;
+    if (!has_waited) bridge.calling = nullptr;
+    const MonotonicTime known = bridge.clock.now();
+    const int error = outcome ? 0 : outcome.error().value;
     if (!outcome) {
-      fuse_reply_err(req, outcome.error().value);
+      fuse_reply_err(req, error);
     } else if constexpr (std::is_void_v<T>) {
       answer();
     } else {
       answer(std::move(*outcome));
     }
+    note_answer(bridge, measured, known, has_waited, error);
   };
 }
 
@@ -55,8 +70,9 @@ inline vfs::Reply<vfs::Attr> reply_attr(fuse_req_t req) {
 
 // Calls a verb. While it waits, an interrupted caller is passed on to it.
 template <class Fn>
-void call_verb(fuse_req_t req, Fn&& verb) {
+void call_verb(fuse_req_t req, vfs::Op op, Fn&& verb) {
   Bridge& bridge = bridge_of(req);
+  bridge.measured = {op, bridge.clock.now()};
   const std::uint64_t token = ++bridge.last_token;
   bridge.calling = req;
   try {

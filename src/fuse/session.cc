@@ -71,7 +71,8 @@ void add_options(FuseArgs& args, const MountOptions& options) {
 
 class FuseSession final : public Session {
  public:
-  FuseSession(Reactor& reactor, vfs::Vfs& filesystem) : reactor_(reactor), bridge_(filesystem) {}
+  FuseSession(Reactor& reactor, vfs::Vfs& filesystem, vfs::Meter* meter)
+      : reactor_(reactor), bridge_(filesystem, reactor, meter ? *meter : own_meter_) {}
   FuseSession(const FuseSession&) = delete;
   FuseSession& operator=(const FuseSession&) = delete;
 
@@ -93,6 +94,7 @@ class FuseSession final : public Session {
   void end_mount();
 
   Reactor& reactor_;
+  vfs::Meter own_meter_;
   Bridge bridge_;
   std::string mountpoint_;
   std::unique_ptr<fuse_session, SessionDeleter> session_;
@@ -236,8 +238,8 @@ void FuseSession::end_mount() {
 }  // namespace
 
 Result<std::unique_ptr<Session>> Session::mount(const MountOptions& options, Reactor& reactor,
-                                                vfs::Vfs& filesystem) {
-  auto session = std::make_unique<FuseSession>(reactor, filesystem);
+                                                vfs::Vfs& filesystem, vfs::Meter* meter) {
+  auto session = std::make_unique<FuseSession>(reactor, filesystem, meter);
   TRY(session->mount(options));
   return std::unique_ptr<Session>(std::move(session));
 }

@@ -21,6 +21,7 @@ using Clock = std::chrono::steady_clock;
 // PostgreSQL notices the end of a client a moment after it.
 constexpr auto kGraceOfLiving = std::chrono::seconds(1);
 constexpr auto kGraceOfDead = std::chrono::seconds(15);
+constexpr auto kGraceOfWriters = std::chrono::seconds(10);
 constexpr auto kGraceOfOwn = std::chrono::seconds(2);
 constexpr auto kAskAgain = std::chrono::milliseconds(20);
 
@@ -100,10 +101,30 @@ bool is_dead(const Holder& holder) {
          errno == ESRCH;
 }
 
-PgExpected<bool> try_lock(Connection& connection, TenantId tenant) {
-  auto taken = connection.run("take_tree", Params().add(tenant));
+PgExpected<bool> try_lock(Connection& connection, std::string_view how, TenantId tenant) {
+  auto taken = connection.run(how, Params().add(tenant));
   if (!taken) return std::unexpected(std::move(taken).error());
   return taken->row(0).boolean(0);
+}
+
+Result<void> take_delegation(Connection& connection, TenantId tenant, const std::string& name) {
+  const auto started = Clock::now();
+  while (true) {
+    auto taken = try_lock(connection, "try_delegation", tenant);
+    if (!taken) return std::unexpected(setup_error(taken.error()));
+    if (*taken) return {};
+    if (Clock::now() - started > kGraceOfWriters) break;
+    std::this_thread::sleep_for(kAskAgain);
+  }
+  TRY_ASSIGN(const PgResult found, run(connection, "delegation_holder", Params().add(tenant)));
+  if (found.rows() == 0)
+    return fail(EBUSY, fmt::format("SQL clients write in tree '{}'", name), "try again");
+  const Row who = found.row(0);
+  return fail(EBUSY,
+              fmt::format("an SQL transaction is writing in tree '{}' for {} s (backend {}, user "
+                          "{}, application '{}')",
+                          name, who.integer(4), who.integer(0), who.text(1), who.text(2)),
+              "let it end, or end it with pg_terminate_backend");
 }
 
 }  // namespace
@@ -111,9 +132,9 @@ PgExpected<bool> try_lock(Connection& connection, TenantId tenant) {
 Result<void> lock_tree(Connection& connection, TenantId tenant, const std::string& name) {
   const auto started = Clock::now();
   while (true) {
-    auto taken = try_lock(connection, tenant);
+    auto taken = try_lock(connection, "take_tree", tenant);
     if (!taken) return std::unexpected(setup_error(taken.error()));
-    if (*taken) return {};
+    if (*taken) return take_delegation(connection, tenant, name);
     TRY_ASSIGN(const Holder holder, holder_of(connection, tenant));
     if (Clock::now() - started > (is_dead(holder) ? kGraceOfDead : kGraceOfLiving)) {
       return fail(EBUSY,
@@ -168,6 +189,8 @@ Result<Lease> take_tree(Connection& connection, const PostgresOptions& options) 
   TRY(lock_tree(connection, tree.tenant, options.tenant));
   Lease lease;
   lease.attached.tenant = tree.tenant;
+  TRY_ASSIGN(const PgResult change, run(connection, "last_change"));
+  lease.last_change = change.row(0).integer(0);
   TRY_ASSIGN(lease.epoch,
              open_epoch(connection, tree, options.mountpoint, lease.attached.last_group));
   TRY_ASSIGN(const PgResult usage, run(connection, "usage", Params().add(tree.tenant)));
@@ -189,7 +212,7 @@ Retaken retake_tree(Connection& connection, TenantId tenant, std::int64_t epoch)
   const auto fenced = [](const Error& error) { return Retaken{CommitState::fenced, error, 0}; };
   const auto started = Clock::now();
   while (true) {
-    auto taken = try_lock(connection, tenant);
+    auto taken = try_lock(connection, "take_tree", tenant);
     if (!taken) return failed(taken.error());
     if (*taken) break;
     const auto holder = holder_of(connection, tenant);

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "alert_keeper.h"
 #include "connection.h"
 #include "sqlstate.h"
 #include "statements.h"
+#include "stats_report.h"
 #include "stats_texts.h"
 #include "tuskfs/base/log.h"
 #include "tuskfs/store/migrate.h"
@@ -66,13 +68,7 @@ class Session {
 
   Result<StatTable> collect(const std::string& statistic, WallTime now) {
     TRY(connect());
-    auto has = connection_->run_script(statement("collector_thresholds").text);
-    if (!has) return std::unexpected(error_of(has.error()));
-    const bool has_thresholds = table_of(*has).rows[0][0] == "t";
-    auto result =
-        connection_->run_script(with_sources(stats_text(statistic), statements_, has_thresholds));
-    if (!result) return std::unexpected(error_of(result.error()));
-    StatTable table = table_of(*result);
+    TRY_ASSIGN(StatTable table, ask(stats_text(statistic)));
     table.measured_at = now;
     table.has_statements = statements_;
     return table;
@@ -91,12 +87,104 @@ class Session {
     return {};
   }
 
+  Result<Alerts> check_alerts(std::chrono::milliseconds spacing) {
+    TRY(connect());
+    TRY_ASSIGN(const bool has_thresholds, has_thresholds_set());
+    auto alerts = alerts_.check(*connection_, spacing, [&](bool has_cache) {
+      return with_sources(alerts_next_text(has_cache), statements_, has_thresholds);
+    });
+    if (!alerts) return std::unexpected(error_of(alerts.error()));
+    return std::move(*alerts);
+  }
+
+  Result<Alerts> command_alert(const AlertCommand& command) {
+    TRY(connect());
+    auto alerts = alerts_.command(*connection_, command);
+    if (!alerts) return std::unexpected(error_of(alerts.error()));
+    if (!*alerts) return fail(ENOENT, "no such alert");
+    return std::move(**alerts);
+  }
+
   Result<ServerFacts> facts() {
     TRY(connect());
     return facts_;
   }
 
+  Result<Report> report(const std::string& week) {
+    TRY_ASSIGN(const Kept kept, kept_here());
+    if (!kept.readable) {
+      if (!week.empty()) return fail(ENOENT, "no reports are kept here");
+      TRY_ASSIGN(const StatTable made, ask(report_without_schema()));
+      const auto& row = made.rows.at(0);
+      return Report{row[0].value_or(""), row[1].value_or(""), row[2].value_or("")};
+    }
+    TRY_ASSIGN(const PgResult made, run("weekly_files", Params().add(std::string_view(week))));
+    if (made.row(0).is_null(0)) return fail(ENOENT, "nothing is known of that week");
+    return Report{std::string(made.row(0).text(0)), std::string(made.row(0).text(1)),
+                  std::string(made.row(0).text(2))};
+  }
+
+  Result<std::vector<std::string>> weeks() {
+    std::vector<std::string> all;
+    TRY_ASSIGN(const Kept kept, kept_here());
+    if (!kept.readable) return all;
+    TRY_ASSIGN(const PgResult rows, run("archived_weeks"));
+    for (int i = 0; i < rows.rows(); i++) all.emplace_back(rows.row(i).text(0));
+    return all;
+  }
+
+  Result<std::string> trend() {
+    TRY_ASSIGN(const Kept kept, kept_here());
+    if (!kept.readable) return std::string("[]");
+    TRY_ASSIGN(const PgResult rows, run("stats_trend"));
+    return std::string(rows.row(0).text(0));
+  }
+
+  Result<bool> capture() {
+    TRY_ASSIGN(const Kept kept, kept_here());
+    if (!kept.readable || !kept.writable) return false;
+    TRY_ASSIGN(const PgResult due, run("capture_is_due"));
+    if (!due.row(0).boolean(0)) return false;
+    const auto writer = Connection::open(context_);
+    if (!writer) return std::unexpected(error_of(writer.error()));
+    for (const char* step : {"writer_settings", "capture"})
+      if (const auto done = (*writer)->run(step); !done)
+        return std::unexpected(error_of(done.error()));
+    return true;
+  }
+
  private:
+  Result<bool> has_thresholds_set() {
+    auto has = connection_->run_script(statement("collector_thresholds").text);
+    if (!has) return std::unexpected(error_of(has.error()));
+    return table_of(*has).rows[0][0] == "t";
+  }
+
+  struct Kept {
+    bool readable = false;
+    bool writable = false;
+  };
+  // Whether captures are kept here.
+  Result<Kept> kept_here() {
+    TRY(connect());
+    TRY_ASSIGN(const PgResult kept, run("collector_reports"));
+    return Kept{kept.row(0).boolean(0), kept.row(0).boolean(1)};
+  }
+
+  Result<PgResult> run(std::string_view name, const Params& params = {}) {
+    auto result = connection_->run(name, params);
+    if (!result) return std::unexpected(error_of(result.error()));
+    return std::move(*result);
+  }
+
+  // A text, with what it selects from.
+  Result<StatTable> ask(std::string_view text) {
+    TRY_ASSIGN(const bool has_thresholds, has_thresholds_set());
+    auto result = connection_->run_script(with_sources(text, statements_, has_thresholds));
+    if (!result) return std::unexpected(error_of(result.error()));
+    return table_of(*result);
+  }
+
   Result<void> connect() {
     if (connection_ && connection_->alive()) return {};
     connection_.reset();
@@ -116,6 +204,7 @@ class Session {
 
   ConnectionContext& context_;
   std::unique_ptr<Connection> connection_;
+  AlertKeeper alerts_;
   ServerFacts facts_;
   bool statements_ = false;
 };
@@ -136,6 +225,27 @@ class CollectorImpl final : public Collector {
   void set_threshold(const Threshold& threshold, Callback<Result<void>> callback) override {
     ask<void>([threshold](Session& session) { return session.set_threshold(threshold); },
               std::move(callback));
+  }
+  void check_alerts(std::chrono::milliseconds spacing, Callback<Result<Alerts>> callback) override {
+    ask<Alerts>([spacing](Session& session) { return session.check_alerts(spacing); },
+                std::move(callback));
+  }
+  void command_alert(const AlertCommand& command, Callback<Result<Alerts>> callback) override {
+    ask<Alerts>([command](Session& session) { return session.command_alert(command); },
+                std::move(callback));
+  }
+  void report(const std::string& week, Callback<Result<Report>> callback) override {
+    ask<Report>([week](Session& session) { return session.report(week); }, std::move(callback));
+  }
+  void weeks(Callback<Result<std::vector<std::string>>> callback) override {
+    ask<std::vector<std::string>>([](Session& session) { return session.weeks(); },
+                                  std::move(callback));
+  }
+  void trend(Callback<Result<std::string>> callback) override {
+    ask<std::string>([](Session& session) { return session.trend(); }, std::move(callback));
+  }
+  void capture(Callback<Result<bool>> callback) override {
+    ask<bool>([](Session& session) { return session.capture(); }, std::move(callback));
   }
   void facts(Callback<Result<ServerFacts>> callback) override {
     ask<ServerFacts>([](Session& session) { return session.facts(); }, std::move(callback));

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "group_writer.h"
@@ -37,7 +38,8 @@ Committer::Committer(ConnectionContext& context, std::unique_ptr<Connection> con
     : context_(context),
       connection_(std::move(connection)),
       lease_(lease),
-      last_group_(static_cast<std::int64_t>(lease.attached.last_group)) {}
+      last_group_(static_cast<std::int64_t>(lease.attached.last_group)),
+      last_change_(lease.last_change) {}
 
 CommitResult Committer::commit(const std::shared_ptr<const Group>& group) {
   if (fenced_) return {CommitState::fenced, *fenced_};
@@ -59,6 +61,49 @@ bool Committer::settle() {
   if (positions) note_flushed(positions->row(0));
   if (!connection_->alive()) connected_ = false;
   return !kept_.empty();
+}
+
+void Committer::check_connection() {
+  if (fenced_) return;
+  if (connection_ && connection_->alive()) (void)connection_->run("ping");
+  (void)ensure_connected();
+}
+
+void Committer::give_delegation() {
+  is_delegated_ = false;
+  // A session that is gone has given it back.
+  if (connection_ && connection_->alive())
+    (void)connection_->run("give_delegation", Params().add(lease_.attached.tenant));
+}
+
+std::optional<Committer::Returned> Committer::take_delegation() {
+  if (ensure_connected()) return std::nullopt;
+  if (!connection_->run("take_delegation", Params().add(lease_.attached.tenant)))
+    return std::nullopt;
+  const auto told = take_changes();
+  if (!told) give_delegation();
+  is_delegated_ = told.has_value();
+  return told;
+}
+
+// What happened while it was away. Nobody is in the middle of a change now.
+std::optional<Committer::Returned> Committer::take_changes() {
+  const Params tree = Params().add(lease_.attached.tenant);
+  const bool queued = connection_->queue("changes_since", Params().add(last_change_)) &&
+                      connection_->queue("add_pending_usage", tree) &&
+                      connection_->queue("usage", tree) && connection_->queue("prune_changes");
+  const Answers answers = connection_->finish();
+  if (!queued || answers.failure) return std::nullopt;
+  Returned returned{.changed = {}, .last_change = last_change_, .usage = {}};
+  const PgResult& changes = answers.results[0];
+  for (int i = 0; i < changes.rows(); i++) {
+    returned.changed.push_back(changes.row(i).uuid(0));
+    returned.last_change = std::max(returned.last_change, changes.row(i).integer(1));
+  }
+  last_change_ = returned.last_change;
+  const Row usage = answers.results[2].row(0);
+  returned.usage = {usage.integer(0), usage.integer(1), usage.integer(2)};
+  return returned;
 }
 
 std::optional<CommitResult> Committer::ensure_connected() {
@@ -86,11 +131,30 @@ std::optional<CommitResult> Committer::reconnect() {
   }
   const Retaken retaken = retake_tree(**connection, lease_.attached.tenant, lease_.epoch);
   if (retaken.state != CommitState::committed) return CommitResult{retaken.state, retaken.error};
+  // Writers came in when the former session ended. Not while they may: the lock counts how often it
+  // was taken.
+  if (is_delegated_) {
+    const auto taken = (*connection)->run("take_delegation", Params().add(lease_.attached.tenant));
+    if (!taken) return CommitResult{CommitState::retry, {EIO, taken.error().text(), {}}};
+  }
   connection_ = std::move(*connection);
   last_group_ = retaken.last_group;
   // Positions in the log of a server that crashed mean nothing in what it writes now.
   for (Kept& kept : kept_) kept.written = 0;
   log::info("connected to the database again");
+  return is_delegated_ ? note_missed() : std::nullopt;
+}
+
+std::optional<CommitResult> Committer::note_missed() {
+  const auto changes = connection_->run("changes_since", Params().add(last_change_));
+  if (!changes) {
+    connection_.reset();  // to be asked again
+    return CommitResult{CommitState::retry, {EIO, changes.error().text(), {}}};
+  }
+  for (int i = 0; i < changes->rows(); i++) {
+    missed_.push_back(changes->row(i).uuid(0));
+    last_change_ = std::max(last_change_, changes->row(i).integer(1));
+  }
   return std::nullopt;
 }
 
@@ -145,9 +209,31 @@ std::optional<CommitResult> Committer::commit_undone(std::int64_t before) {
 }
 
 CommitResult Committer::send(const Group& group, bool durable) {
+  if (!missed_.empty()) return send_without_missed(group, durable);
+  return send_all(group, durable);
+}
+
+CommitResult Committer::send_all(const Group& group, bool durable) {
   CommitResult result = send_whole(group, durable);
   if (result.state != CommitState::refused) return result;
   return send_accepted(group, durable);
+}
+
+// What others have changed meanwhile stays theirs: of two who did not know of each other, the one
+// who committed has it.
+CommitResult Committer::send_without_missed(const Group& group, bool durable) {
+  Group rest = group;
+  std::vector<Refusal> refused;
+  for (const Uuid& id : missed_) {
+    if (!drop_owner(rest, id)) continue;
+    log::error("{} is not stored: an SQL client changed it while there was no connection",
+               id.text());
+    refused.push_back({id, "changed by others"});
+  }
+  CommitResult result = send_all(rest, durable);
+  if (result.state == CommitState::committed)
+    result.refused.insert(result.refused.end(), refused.begin(), refused.end());
+  return result;
 }
 
 PgExpected<void> Committer::queue_begin(const Group& group, bool durable) {

@@ -27,6 +27,23 @@ class Committer {
   CommitResult commit(const std::shared_ptr<const Group>& group);
   // While nothing is written: sees to groups that are not yet safe on disk. True: some are left.
   bool settle();
+
+  // Others may write; nothing may be committed before it is taken back.
+  void give_delegation();
+  struct Returned {
+    std::vector<Uuid> changed;     // by others, since `last_change`
+    std::int64_t last_change = 0;  // from here on
+    Usage usage;
+  };
+  // Waits in the queue for a while. Null: not yet, or there is no connection.
+  std::optional<Returned> take_delegation();
+  // What others changed while there was no connection, and so nothing that kept them from it.
+  // Groups that were made before this is told are committed without it.
+  std::vector<Uuid> take_missed() { return std::exchange(missed_, {}); }
+
+  // Whether the session is gone is known only when it is used: connects anew if it is.
+  void check_connection();
+
   // After an exception: what the connection has in flight cannot be told.
   void forget_connection() { connection_.reset(); }
   // Any thread.
@@ -39,12 +56,16 @@ class Committer {
     std::int64_t written = 0;  // log position past its commit; 0: not known yet
   };
 
+  std::optional<Returned> take_changes();
+  std::optional<CommitResult> note_missed();
   std::optional<CommitResult> ensure_connected();
   std::optional<CommitResult> reconnect();
   CommitResult commit_after(const std::shared_ptr<const Group>& group);
   std::optional<CommitResult> commit_undone(std::int64_t before);
   CommitResult with_usage(const Group& group, CommitResult result);
   CommitResult send(const Group& group, bool durable);
+  CommitResult send_all(const Group& group, bool durable);
+  CommitResult send_without_missed(const Group& group, bool durable);
   CommitResult send_whole(const Group& group, bool durable);
   CommitResult send_accepted(const Group& group, bool durable);
   PgExpected<void> queue_group(const Group& group, bool durable);
@@ -62,6 +83,9 @@ class Committer {
   std::size_t kept_bytes_ = 0;
   std::atomic<bool> connected_ = true;
   std::optional<Error> fenced_;
+  bool is_delegated_ = true;
+  std::int64_t last_change_;  // of others, known here
+  std::vector<Uuid> missed_;
 };
 
 }  // namespace tusk::store

@@ -37,6 +37,15 @@ void Janitor::collect(const std::stop_token& stop) {
   auto connection = open_session(context_);
   if (!connection) return;  // the server is away; those who need it say so
   if (collect_rows(**connection, stop) && objects_) collect_objects_of(**connection, stop);
+  prune_changes(**connection, stop);
+}
+
+// Of SQL clients that wrote while nothing was mounted, above all.
+void Janitor::prune_changes(Connection& connection, const std::stop_token& stop) {
+  while (pause(stop, kBreath)) {
+    const auto pruned = connection.run("prune_changes");
+    if (!pruned || pruned->touched() == 0) return;
+  }
 }
 
 bool Janitor::collect_rows(Connection& connection, const std::stop_token& stop) {

@@ -27,6 +27,7 @@ class Janitor {
   void run(const std::stop_token& stop);
   void collect(const std::stop_token& stop);
   bool collect_rows(Connection& connection, const std::stop_token& stop);
+  void prune_changes(Connection& connection, const std::stop_token& stop);
   void collect_objects_of(Connection& connection, const std::stop_token& stop);
   bool pause(const std::stop_token& stop, std::chrono::milliseconds time);
 

@@ -207,6 +207,26 @@ Result<std::vector<LinkRow>> Loader::links(FileId file) {
   return rows;
 }
 
+Result<EntryRows> Loader::entries(const std::vector<Uuid>& ids) {
+  BinaryArray array(ElementType::uuid);
+  for (const Uuid& id : ids) array.add(id);
+  Params params;
+  params.add_view(array.finish());
+  TRY_ASSIGN(const auto lists,
+             ask({{"entry_folders", params}, {"entry_files", params}, {"entry_links", params}}));
+  EntryRows rows;
+  for (int i = 0; i < lists[0].rows(); i++) {
+    rows.folders.push_back(read_folder(lists[0].row(i)));
+    rows.folders.back().policy = read_settings(lists[0].row(i));
+  }
+  for (int i = 0; i < lists[1].rows(); i++) rows.files.push_back(read_file(lists[1].row(i)));
+  for (int i = 0; i < lists[2].rows(); i++) {
+    const Row row = lists[2].row(i);
+    rows.links.push_back({{row.uuid(0)}, {row.uuid(1)}, std::string(row.text(2))});
+  }
+  return rows;
+}
+
 Result<TrashedEntry> Loader::trashed(const TrashQuery& query) {
   const Params id = Params().add(query.id);
   BinaryArray files(ElementType::uuid);

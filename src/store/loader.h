@@ -20,6 +20,7 @@ class Loader {
   Result<std::vector<XattrRow>> xattrs(Uuid owner);
   Result<std::vector<LinkRow>> links(FileId file);
 
+  Result<EntryRows> entries(const std::vector<Uuid>& ids);
   Result<TrashedEntry> trashed(const TrashQuery& query);
   Result<bool> owned(FolderId folder, uid_t owner);
 

@@ -6,6 +6,7 @@
 
 #include "attach.h"
 #include "committer.h"
+#include "delegation.h"
 #include "janitor.h"
 #include "loads.h"
 #include "object_place.h"
@@ -34,10 +35,13 @@ class PostgresStoreImpl final : public PostgresStore {
         schema_version_(schema_version),
         committer_(*context_, std::move(connection), lease_),
         tiers_(std::move(objects), lease_),
+        delegation_(executor, *context_, lease_.attached.tenant, lease_.last_change,
+                    [this] { check_connection(); }),
         loads_(executor, *context_) {}
 
   ~PostgresStoreImpl() override {
     stop_waiting(*context_);
+    delegation_.stop();
     janitor_.reset();
     loads_.close();
     commits_.close();
@@ -77,6 +81,11 @@ class PostgresStoreImpl final : public PostgresStore {
                                      std::move(callback));
   }
 
+  void load_entries(std::vector<Uuid> ids, Callback<Result<EntryRows>> callback) override {
+    loads_.ask<EntryRows>([ids = std::move(ids)](Loader& loader) { return loader.entries(ids); },
+                          std::move(callback));
+  }
+
   void load_trashed(const TrashQuery& query, Callback<Result<TrashedEntry>> callback) override {
     loads_.ask<TrashedEntry>([query](Loader& loader) { return loader.trashed(query); },
                              std::move(callback));
@@ -89,11 +98,22 @@ class PostgresStoreImpl final : public PostgresStore {
   void commit(std::shared_ptr<const Group> group, Callback<CommitResult> callback) override {
     auto answer = std::make_shared<Callback<CommitResult>>(std::move(callback));
     const bool queued = commits_.push([this, group = std::move(group), answer](Loader& loader) {
-      loads_.reply(std::move(*answer), guarded_commit(group, loader));
+      CommitResult result = guarded_commit(group, loader);
+      // Before the next group is made.
+      if (result.state == CommitState::committed) delegation_.tell_missed(committer_.take_missed());
+      loads_.reply(std::move(*answer), std::move(result));
     });
     if (queued) return;
     loads_.reply(std::move(*answer),
                  CommitResult{CommitState::retry, {EIO, "too many groups wait", {}}});
+  }
+
+  void set_delegate(Delegate* delegate) override { delegation_.set_delegate(delegate); }
+  void give_back() override {
+    commits_.push([this](Loader&) { delegation_.give(committer_); });
+  }
+  void take_back() override {
+    commits_.push([this](Loader&) { delegation_.take(committer_); });
   }
 
   PastStore& past() override { return past_; }
@@ -127,6 +147,16 @@ class PostgresStoreImpl final : public PostgresStore {
     }
   }
 
+  // On the watching thread.
+  void check_connection() {
+    const bool queued = commits_.push([this](Loader&) {
+      committer_.check_connection();
+      delegation_.tell_missed(committer_.take_missed());
+      delegation_.checked();
+    });
+    if (!queued) delegation_.checked();  // it will see that again
+  }
+
   bool settle() {
     try {
       return committer_.settle();
@@ -143,6 +173,7 @@ class PostgresStoreImpl final : public PostgresStore {
   const int schema_version_;
   Committer committer_;  // its commit() on the committing thread only
   Tiers tiers_;
+  Delegation delegation_;
   WorkQueue<Loader> commits_{kWaitingCommits};
   Loads loads_;
   PostgresPast past_{loads_, tiers_, lease_.attached.tenant};

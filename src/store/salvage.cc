@@ -147,11 +147,13 @@ class Salvage {
 
 }  // namespace
 
-void drop_owner(Group& group, Uuid owner) {
+bool drop_owner(Group& group, Uuid owner) {
   const Group unused;
+  std::size_t dropped = 0;
   for_each_list(unused, group, [&](const auto&, auto& rows) {
-    std::erase_if(rows, [&](const auto& row) { return owner_of(row) == owner; });
+    dropped += std::erase_if(rows, [&](const auto& row) { return owner_of(row) == owner; });
   });
+  return dropped > 0;
 }
 
 PgExpected<std::vector<Refusal>> write_accepted_rows(Connection& connection, const Group& group,

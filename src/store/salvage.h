@@ -17,7 +17,7 @@ namespace tusk::store {
 PgExpected<std::vector<Refusal>> write_accepted_rows(Connection& connection, const Group& group,
                                                      const Lease& lease, MimeTypes& mime);
 
-// The group as if nothing of this file were in it.
-void drop_owner(Group& group, Uuid owner);
+// The group as if nothing of this file or folder were in it. Whether there was something.
+bool drop_owner(Group& group, Uuid owner);
 
 }  // namespace tusk::store

@@ -18,6 +18,12 @@ constexpr SqlFile kStatistics[] = {
 constexpr SqlFile kSources[] = {
 #include <tuskfs/stats_sources.inc>
 };
+constexpr SqlFile kReports[] = {
+#include <tuskfs/reports.inc>
+};
+constexpr SqlFile kExamples[] = {
+#include <tuskfs/examples.inc>
+};
 
 template <std::size_t N>
 std::string_view text_of(const SqlFile (&files)[N], std::string_view name) {
@@ -30,6 +36,8 @@ std::string_view text_of(const SqlFile (&files)[N], std::string_view name) {
 
 std::string_view stats_text(std::string_view name) { return text_of(kStatistics, name); }
 std::string_view stats_source(std::string_view name) { return text_of(kSources, name); }
+std::string_view report_text(std::string_view name) { return text_of(kReports, name); }
+std::string_view example_text(std::string_view name) { return text_of(kExamples, name); }
 
 std::vector<std::string> statistics() {
   std::vector<std::string> names;

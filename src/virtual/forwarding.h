@@ -78,6 +78,10 @@ class Forwarding : public vfs::Vfs {
   void fsync(const vfs::Call& call, Ino ino, Handle handle, vfs::Reply<void> reply) override {
     of(ino).fsync(call, ino, handle, std::move(reply));
   }
+  void poll(const vfs::Call& call, Ino ino, Handle handle, vfs::Wake wake,
+            vfs::Reply<unsigned> reply) override {
+    of(ino).poll(call, ino, handle, std::move(wake), std::move(reply));
+  }
 
   void opendir(const vfs::Call& call, Ino ino, vfs::Reply<vfs::Opened> reply) override {
     of(ino).opendir(call, ino, std::move(reply));

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,6 +29,20 @@ class LiveFile {
   virtual void render(vfs::Reply<Rendered> done) = 0;
   // What one write(2) brought, without the newline at its end: all of it is taken, or nothing.
   virtual void take(std::string_view, vfs::Reply<void> done) { done(vfs::error(EACCES)); }
+  // Somebody waits in poll(2) for what it shows to become another: then `changed` is called, once;
+  // null: nobody does any more. Who does not override this is always ready.
+  virtual bool can_be_watched() const { return false; }
+  virtual void watch(vfs::Wake changed) { (void)changed; }
+};
+
+// A folder whose files come and go.
+class LiveFolder {
+ public:
+  virtual ~LiveFolder() = default;
+
+  virtual void list(vfs::Reply<std::vector<std::string>> done) = 0;
+  // Of a name that was listed.
+  virtual std::unique_ptr<LiveFile> file(const std::string& name) = 0;
 };
 
 // A file, or a folder of others.
@@ -36,10 +51,11 @@ struct LiveEntry {
   std::unique_ptr<LiveFile> file = {};  // null: a folder
   std::vector<LiveEntry> entries = {};
   std::optional<vfs::Attr> elsewhere = {};  // a folder of another tree
+  std::unique_ptr<LiveFolder> folder = {};  // which files it has is asked each time
 };
 
 inline LiveEntry live_file(std::string name, std::unique_ptr<LiveFile> file) {
-  return {std::move(name), std::move(file), {}, {}};
+  return {std::move(name), std::move(file), {}, {}, {}};
 }
 
 }  // namespace tusk::virt

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <string_view>
+#include <unordered_set>
 
 namespace tusk::virt {
 namespace {
@@ -32,7 +34,12 @@ LiveTree::LiveTree(Executor& executor, LiveEntry top, Ino first, uid_t owner, gi
 
 std::size_t LiveTree::add(LiveEntry entry, std::size_t parent) {
   const std::size_t index = nodes_.size();
-  nodes_.push_back({std::move(entry.name), parent, std::move(entry.file), {}, entry.elsewhere});
+  nodes_.push_back({std::move(entry.name),
+                    parent,
+                    std::move(entry.file),
+                    {},
+                    entry.elsewhere,
+                    std::move(entry.folder)});
   std::ranges::sort(entry.entries, {}, &LiveEntry::name);
   for (LiveEntry& each : entry.entries) {
     const std::size_t child = add(std::move(each), index);
@@ -68,19 +75,53 @@ vfs::Attr LiveTree::attr_of(std::size_t index) const {
   attr.blocks = (attr.size + 511) / 512;
   attr.atime = attr.mtime = attr.ctime = node.shown.text ? node.shown.measured_at : born_;
   attr.valid = node.file ? vfs::Valid::never : vfs::Valid::lasting;
+  if (nodes_[node.parent].folder) attr.name_valid = vfs::Valid::never;
   return attr;
 }
 
 vfs::Entry LiveTree::top() const { return {attr_of(0)}; }
 
-void LiveTree::lookup(const vfs::Call&, Ino parent, std::string_view name,
+vfs::Outcome<vfs::Entry> LiveTree::entry_in(Ino parent, std::string_view name) {
+  for (const std::size_t index : find(parent)->entries) {
+    if (nodes_[index].name == name && !nodes_[index].gone) return vfs::Entry{attr_of(index)};
+  }
+  return vfs::error(ENOENT);
+}
+
+void LiveTree::lookup(const vfs::Call& call, Ino parent, std::string_view name,
                       Reply<vfs::Entry> reply) {
   const Node* folder = find(parent);
   if (!folder) return reply(vfs::error(ESTALE));
-  for (const std::size_t index : folder->entries) {
-    if (nodes_[index].name == name) return reply(vfs::Entry{attr_of(index)});
+  if (!folder->folder) return reply(entry_in(parent, name));
+  refresh(call, parent,
+          [this, parent, name = std::string(name),
+           reply = std::move(reply)](Outcome<void> learnt) mutable {
+            if (!learnt) return reply(std::unexpected(learnt.error()));
+            reply(entry_in(parent, name));
+          });
+}
+
+void LiveTree::refresh(const vfs::Call& call, Ino folder, Reply<void> done) {
+  const std::size_t index = index_of(folder);
+  nodes_[index].folder->list([this, index, held = waiting_.hold(call, std::move(done))](
+                                 Outcome<std::vector<std::string>> names) mutable {
+    if (!names) return held(std::unexpected(names.error()));
+    take_names(index, *names);
+    held({});
+  });
+}
+
+void LiveTree::take_names(std::size_t index, const std::vector<std::string>& names) {
+  std::unordered_set<std::string_view> wanted(names.begin(), names.end());
+  for (const std::size_t child : nodes_[index].entries) {
+    nodes_[child].gone = !wanted.contains(nodes_[child].name);
+    wanted.erase(nodes_[child].name);
   }
-  reply(vfs::error(ENOENT));
+  for (const std::string& name : names) {
+    if (!wanted.contains(name)) continue;
+    const std::size_t child = add(live_file(name, nodes_[index].folder->file(name)), index);
+    nodes_[index].entries.push_back(child);
+  }
 }
 
 bool LiveTree::is_fresh(const Node& node, MonotonicTime since) const {
@@ -203,18 +244,75 @@ void LiveTree::write(const vfs::Call& call, Ino ino, Handle, std::uint64_t, Byte
                    });
 }
 
-void LiveTree::release(Ino, Handle handle) { open_.erase(static_cast<std::uint64_t>(handle)); }
+// Readable with something new in it since this handle saw it last, as the kernel's own such files.
+void LiveTree::poll(const vfs::Call& call, Ino ino, Handle handle, vfs::Wake wake,
+                    Reply<unsigned> reply) {
+  const Node* node = find_file(ino);
+  if (!node || !node->file->can_be_watched())
+    return ReadOnly::poll(call, ino, handle, std::move(wake), std::move(reply));
+  const std::size_t index = index_of(ino);
+  show(index, [this, index, handle, wake = std::move(wake),
+               held = waiting_.hold(call, std::move(reply))](Outcome<Rendered> rendered) mutable {
+    const auto found = open_.find(static_cast<std::uint64_t>(handle));
+    if (!rendered || found == open_.end()) return held(unsigned{POLLERR});
+    Open& open = found->second;
+    if (open.pinned.text && *open.pinned.text != *rendered->text) {
+      open.pinned_at = {};  // what is read from the start is that
+      return held(unsigned{POLLIN | POLLRDNORM | POLLPRI});
+    }
+    if (wake) open.wake = std::move(wake);
+    watch(index);
+    held(unsigned{0});
+  });
+}
+
+void LiveTree::watch(std::size_t index) {
+  if (std::exchange(nodes_[index].watched, true)) return;
+  nodes_[index].file->watch([this, index] { on_changed(index); });
+}
+
+void LiveTree::on_changed(std::size_t index) {
+  nodes_[index].watched = false;
+  nodes_[index].shown_at = {};
+  std::vector<vfs::Wake> woken;
+  for (auto& [handle, open] : open_)
+    if (open.node == index && open.wake) woken.push_back(std::exchange(open.wake, nullptr));
+  for (vfs::Wake& wake : woken) wake();
+}
+
+void LiveTree::release(Ino, Handle handle) {
+  const auto found = open_.find(static_cast<std::uint64_t>(handle));
+  if (found == open_.end()) return;
+  const std::size_t index = found->second.node;
+  open_.erase(found);
+  const auto waits = [index](const auto& each) {
+    return each.second.node == index && each.second.wake;
+  };
+  if (!nodes_[index].watched || std::ranges::any_of(open_, waits)) return;
+  nodes_[index].watched = false;
+  nodes_[index].file->watch(nullptr);
+}
 
 void LiveTree::opendir(const vfs::Call&, Ino ino, Reply<vfs::Opened> reply) {
-  if (!find(ino)) return reply(vfs::error(ESTALE));
-  reply(vfs::Opened{Handle{++last_handle_}});
+  const Node* node = find(ino);
+  if (!node) return reply(vfs::error(ESTALE));
+  reply(vfs::Opened{.handle = Handle{++last_handle_}, .lasting = !node->folder});
 }
 
 // Offsets: 1 after ".", 2 after "..", then 3 + the entry's position. Nothing is rendered for this.
-void LiveTree::readdir(const vfs::Call&, Ino ino, Handle, std::uint64_t offset, std::size_t limit,
-                       bool, Reply<std::vector<vfs::DirEntry>> reply) {
+void LiveTree::readdir(const vfs::Call& call, Ino ino, Handle, std::uint64_t offset,
+                       std::size_t limit, bool, Reply<std::vector<vfs::DirEntry>> reply) {
   const Node* folder = find(ino);
   if (!folder) return reply(vfs::error(ESTALE));
+  if (!folder->folder || offset > 0) return reply(listing(ino, offset, limit));
+  refresh(call, ino, [this, ino, limit, reply = std::move(reply)](Outcome<void> learnt) mutable {
+    if (!learnt) return reply(std::unexpected(learnt.error()));
+    reply(listing(ino, 0, limit));
+  });
+}
+
+std::vector<vfs::DirEntry> LiveTree::listing(Ino ino, std::uint64_t offset, std::size_t limit) {
+  const Node* folder = find(ino);
   std::vector<vfs::DirEntry> out;
   const auto add_entry = [&](std::string_view name, std::uint64_t next, const vfs::Attr& attr) {
     if (offset < next && out.size() < limit) out.push_back({name, next, attr, false});
@@ -223,9 +321,9 @@ void LiveTree::readdir(const vfs::Call&, Ino ino, Handle, std::uint64_t offset, 
   add_entry("..", 2, attr_of(folder->parent));
   for (std::size_t i = 0; i < folder->entries.size(); i++) {
     const std::size_t index = folder->entries[i];
-    add_entry(nodes_[index].name, i + 3, attr_of(index));
+    if (!nodes_[index].gone) add_entry(nodes_[index].name, i + 3, attr_of(index));
   }
-  reply(std::move(out));
+  return out;
 }
 
 void LiveTree::setxattr(const vfs::Call&, Ino, std::string_view, ByteSpan, int, Reply<void> reply) {

@@ -1,7 +1,8 @@
-// The Vfs of a fixed tree of live files. What can be read of a file is one snapshot for each open,
+// The Vfs of a tree of live files. What can be read of a file is one snapshot for each open,
 // made anew when it is read from the start after it has become old.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -32,6 +33,7 @@ class LiveTree : public ReadOnly {
   void write(const vfs::Call&, Ino, Handle, std::uint64_t offset, ByteSpan,
              vfs::Reply<std::size_t>) override;
   void release(Ino, Handle) override;
+  void poll(const vfs::Call&, Ino, Handle, vfs::Wake, vfs::Reply<unsigned>) override;
 
   void opendir(const vfs::Call&, Ino, vfs::Reply<vfs::Opened>) override;
   void readdir(const vfs::Call&, Ino, Handle, std::uint64_t offset, std::size_t limit, bool plus,
@@ -50,19 +52,28 @@ class LiveTree : public ReadOnly {
     std::unique_ptr<LiveFile> file;
     std::vector<std::size_t> entries;
     std::optional<vfs::Attr> elsewhere;
+    std::unique_ptr<LiveFolder> folder;
+    bool gone = false;  // its folder does not list it any more; its number and place stay
     Rendered shown = {};
     MonotonicTime shown_at{};
     bool rendering = false;
     MonotonicTime began_at{};  // when that began; who comes later waits the less
     std::vector<vfs::Reply<Rendered>> waiters = {};
+    bool watched = false;
   };
   struct Open {
     std::size_t node = 0;
     Rendered pinned = {};
     MonotonicTime pinned_at{};
+    vfs::Wake wake = {};  // of who waits in poll(2) for something newer
   };
 
   std::size_t add(LiveEntry entry, std::size_t parent);
+  // Learns first which files a folder has, where those come and go.
+  void refresh(const vfs::Call& call, Ino folder, vfs::Reply<void> done);
+  void take_names(std::size_t index, const std::vector<std::string>& names);
+  vfs::Outcome<vfs::Entry> entry_in(Ino folder, std::string_view name);
+  std::vector<vfs::DirEntry> listing(Ino folder, std::uint64_t offset, std::size_t limit);
   Node* find(Ino ino);
   Node* find_file(Ino ino);
   Ino ino_of(std::size_t index) const;
@@ -71,6 +82,8 @@ class LiveTree : public ReadOnly {
   bool is_fresh(const Node& node, MonotonicTime since) const;
   // The newest, made anew when it is old.
   void show(std::size_t index, vfs::Reply<Rendered> done);
+  void watch(std::size_t index);
+  void on_changed(std::size_t index);
   void on_rendered(std::size_t index, vfs::Outcome<Rendered> rendered);
 
   Executor& executor_;
@@ -78,7 +91,7 @@ class LiveTree : public ReadOnly {
   const uid_t owner_;
   const gid_t group_;
   const WallTime born_;
-  std::vector<Node> nodes_;
+  std::deque<Node> nodes_;  // grows, and nothing of it moves
   std::unordered_map<std::uint64_t, Open> open_;
   std::uint64_t last_handle_ = 0;
   Waiting waiting_;

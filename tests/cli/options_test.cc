@@ -34,14 +34,17 @@ TEST(MountOptions, are_split_at_commas_but_not_at_escaped_ones) {
 
 TEST(MountOptions, of_every_long_option_have_a_form) {
   const MountRequest request = with_options(
-      "data_dir=/d,durability=close,tenant=t,log_file=/l,log_level=debug,db_timeout=7,migrate");
+      "data_dir=/d,durability=close,tenant=t,log_file=/l,log_level=debug,db_timeout=7,"
+      "delegation_idle=9,migrate,sidecar");
   EXPECT_EQ(request.source.data_dir, "/d");
   EXPECT_EQ(request.durability, core::Durability::close);
   EXPECT_EQ(request.tenant, "t");
   EXPECT_EQ(request.log_file, "/l");
   EXPECT_EQ(request.log_level, log::Level::debug);
   EXPECT_EQ(request.db_timeout, std::chrono::seconds(7));
+  EXPECT_EQ(request.delegation_idle, std::chrono::seconds(9));
   EXPECT_TRUE(request.migrate);
+  EXPECT_TRUE(request.sidecar);
 }
 
 TEST(MountOptions, of_fuse_are_passed_on) {

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
+#include <poll.h>
+#include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -256,6 +258,26 @@ TEST_F(Verbs, locks_are_the_kernel_s_and_hold_between_opens) {
   struct flock lock {};
   lock.l_type = F_WRLCK;
   EXPECT_EQ(::fcntl(one.get(), F_SETLK, &lock), 0);
+}
+
+TEST_F(Verbs, poll_tells_what_the_filesystem_says_and_wakes_when_that_changes) {
+  constexpr int kLong = 20'000;  // ms
+  const Fd file = open("file", O_RDWR | O_CREAT);
+  pollfd one{file.get(), POLLIN | POLLOUT, 0};
+  ASSERT_EQ(::poll(&one, 1, 0), 1);
+  EXPECT_EQ(one.revents, POLLIN | POLLOUT);
+  mount_.on_core([](FakeVfs& vfs) { vfs.set_ready(0); });
+  ASSERT_EQ(::poll(&one, 1, 0), 0);
+  const Fd group(::epoll_create1(EPOLL_CLOEXEC));
+  epoll_event event{EPOLLIN, {}};
+  ASSERT_EQ(::epoll_ctl(group.get(), EPOLL_CTL_ADD, file.get(), &event), 0);
+  EXPECT_EQ(::epoll_wait(group.get(), &event, 1, 0), 0);
+  mount_.on_core([](FakeVfs& vfs) { vfs.set_ready(POLLIN); });
+  EXPECT_EQ(::epoll_wait(group.get(), &event, 1, kLong), 1);
+  EXPECT_EQ(event.events, static_cast<std::uint32_t>(EPOLLIN));
+  fail("poll", EIO);
+  ASSERT_EQ(::poll(&one, 1, 0), 1);
+  EXPECT_NE(one.revents & POLLERR, 0);
 }
 
 TEST_F(Verbs, a_clone_is_asked_for_by_an_ioctl_on_files_and_folders) {

@@ -31,7 +31,8 @@ class OutageTest : public OwnMountTest {
   void TearDown() override {
     if (!mount_) return;
     server_->start();
-    expect_sound(*mount_, {"connect", "database", "server", "committed", "terminat"});
+    expect_sound(*mount_, {"connect", "database", "server", "committed", "terminat",
+                           "changed by an SQL client"});
   }
   Path at(const std::string& name) const { return mount_->path() / name; }
   static int sync(const Path& path) { return errno_of(::fsync(open_file(path, O_RDONLY).get())); }
@@ -175,7 +176,57 @@ TEST_F(EmbeddedOutageTest, the_private_server_comes_back_by_itself) {
   put(mount.path() / "after", "y");
   EXPECT_EQ(::fsync(open_file(mount.path() / "after", O_RDONLY).get()), 0);
   EXPECT_EQ(get(mount.path() / "before"), "x");
-  expect_sound(mount, {"connect", "database", "server", "committed", "terminat"});
+  expect_sound(mount, {"connect", "database", "server", "committed", "terminat",
+                       "changed by an SQL client"});
+}
+
+// Without a connection nothing keeps SQL clients out. What they commit stays; what the mount has of
+// the same file is not stored, and that is told; everything else goes on.
+TEST_F(OutageTest, a_client_that_wrote_while_the_mount_was_cut_off_keeps_what_it_wrote) {
+  bring_up();
+  put(at("both"), "before");
+  put(at("theirs"), "before");
+  put(at("ours"), "before");
+  ASSERT_EQ(sync(mount_->path()), 0);
+  Fd both = open_file(at("both"), O_WRONLY), ours = open_file(at("ours"), O_WRONLY);
+  write_at(both.get(), "by the mount", 0);
+  write_at(ours.get(), "by the mount", 0);
+  Sql client(server_->conninfo());
+  client.run("begin");
+  client.run(
+      "select pg_terminate_backend(pid) from pg_stat_activity "
+      "where application_name = 'tuskfs' and pid <> pg_backend_pid()");
+  client.run(
+      "update tusk.files set data = 'by SQL', size_bytes = 6, checksum = null, "
+      "version = version + 1 where filename in ('both', 'theirs')");
+  client.run("commit");
+  EXPECT_EQ(errno_of(::fsync(ours.get())), 0);
+  EXPECT_TRUE(eventually([&] { return get(at("theirs")) == "by SQL"; }));
+  EXPECT_EQ(errno_of(::fsync(both.get())), EIO);
+  EXPECT_EQ(stored("/both"), "by SQL");
+  EXPECT_EQ(stored("/theirs"), "by SQL");
+  EXPECT_EQ(stored("/ours"), "by the mount");
+  EXPECT_NE(mount_->log().find("was changed by an SQL client"), std::string::npos);
+  both = Fd();
+  ours = Fd();
+  mount_->remount();
+  EXPECT_EQ(get(at("both")), "by SQL");
+}
+
+// A mount that writes nothing would not notice by itself that it holds the delegation no more.
+TEST_F(OutageTest, what_clients_write_after_a_restart_shows_in_an_idle_mount) {
+  bring_up();
+  put(at("old"), "x");
+  ASSERT_EQ(sync(mount_->path()), 0);
+  EXPECT_FALSE(present(at("new")));
+  server_->stop();
+  server_->start();
+  Sql(server_->conninfo())
+      .run(
+          "insert into tusk.files (tenant_id, filename, data) select id, 'new', 'y' from "
+          "tusk.tenants");
+  EXPECT_TRUE(eventually([&] { return present(at("new")); }));
+  EXPECT_EQ(names_in(mount_->path()), (std::vector<std::string>{"new", "old"}));
 }
 
 }  // namespace

@@ -150,6 +150,8 @@ def weekly(document, attacked=False):
              "undo": "CREATE INDEX orders_created_at_idx ON public.orders USING btree (created_at);"},
             {"title": "End the oldest transaction", "why": "It keeps VACUUM from removing anything since 09:01.",
              "sql": "select pid, query\n  from pg_stat_activity\n where xact_start < now() - interval '1 hour';", "undo": None}]
+    if attacked:
+        week["notice"] = ATTACKS[0]
     out = {**document, **week}
     if full:
         rows = document["connections"]["rows"]

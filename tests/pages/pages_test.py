@@ -289,6 +289,7 @@ class Pages(unittest.TestCase):
             self.check_section(tree.find("section", id="growth")[0], documents.section(
                 ["name", "kind", "bytes", "delta_bytes"], [list(one.values()) for one in document["growth"]]))
         tree = self.drawn["weekly_report.html", "ordinary"][0]
+        self.assertIn(documents.ATTACKS[0], [each.text() for each in self.drawn["weekly_report.html", "hostile"][0].find("p", class_="notice")])
         deltas = tree.find("section", id="connections")[0].find("span", class_="delta")
         self.assertEqual([each.text() for each in deltas], ["−1", "+0.5", "+1", "+1", "+2", "+1.5"])
         self.assertIn("96.11", tree.find("section", id="cache_hit")[0].text())

@@ -339,6 +339,30 @@ class Stats(unittest.TestCase):
         self.assertEqual((first['query'], first['pct_of_total'], first['advice']), ('select b', 75, None))
         self.assertIn('N+1', second['advice'])
 
+    def test_alert_samples(self):
+        """What is no component of the score: an index that is not valid, the cache, the archiver."""
+        self.owner('create table twice (a int)', 'insert into twice values (1), (1)')
+        with self.assertRaises(RuntimeError):
+            self.owner('create unique index concurrently twice_a on twice (a)')
+        found = self.alert_samples("select 300e6::float8 as bytes, 100e6::float8 as max_bytes")
+        self.assertEqual(found['invalid_index']['severity'], 'warning')
+        self.assertIn('twice_a', found['invalid_index']['message'])
+        self.assertEqual(found['cache_bytes']['severity'], 'critical')
+        self.assertIsNone(found['db_total_bytes']['severity'])
+        self.assertTrue(found['db_total_bytes']['calm'])
+        self.assertNotIn('archiver', found)
+        self.owner('drop index twice_a')
+        found = self.alert_samples(text('stats_sources', 'alert_cache_none'))
+        self.assertNotIn('invalid_index', found)
+        self.assertNotIn('cache_bytes', found)
+
+    def alert_samples(self, cache):
+        components = text('stats', 'health_components')
+        asked = (f"with thresholds as ({text('stats_sources', 'thresholds')}\n), health_components as ({components}\n), "
+                 f"alert_cache as ({cache}\n) "
+                 f"select jsonb_object_agg(name, to_jsonb(s)) from ({text('stats_sources', 'alert_samples')}\n) s")
+        return json.loads(self.primary.sql(asked, user='watcher'))
+
     def test_archiver(self):
         self.addCleanup(self.archive_with, 'true')
         self.archive_with('false')

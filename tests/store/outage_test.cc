@@ -1,4 +1,6 @@
 // Lost connections, killed servers, lost answers: every group gets in exactly once.
+#include <thread>
+
 #include "support/fs_sql.h"
 #include "support/pg_proxy.h"
 #include "support/store_backends.h"
@@ -61,7 +63,7 @@ TEST(Outage, a_lost_answer_to_commit_is_unknown_and_resolved_by_sending_again) {
   through.replace(host_at, server.size(), proxy.folder());
   Session s(through);
   s.commit(group_of(s, "first"));
-  proxy.lose_next_answer();
+  proxy.lose_next_answer_to("begin_group");
   Group group = group_of(s, "second");
   group.number = GroupNo{2};
   const auto shared = std::make_shared<const Group>(std::move(group));
@@ -281,6 +283,50 @@ TEST(Refusal, a_commit_that_fails_at_its_very_end_is_told_from_a_good_one) {
   EXPECT_EQ(sql.number("select count(*) from tusk.files"), 0);
   sql.run("drop trigger veto on tusk.files");
   s.commit(group);
+}
+
+// Gives the delegation away as soon as somebody waits for it.
+class Generous final : public Delegate {
+ public:
+  explicit Generous(Session& session) : session_(session) {
+    session_.backend().store().set_delegate(this);
+  }
+  ~Generous() override { session_.backend().store().set_delegate(nullptr); }
+  void recalled() override { session_.backend().store().give_back(); }
+  void changed(std::vector<Uuid>) override {}
+  void returned(std::vector<Uuid>, Usage) override { is_back_ = true; }
+  void take_back() {
+    is_back_ = false;
+    session_.backend().store().take_back();
+    while (!is_back_) session_.backend().run();
+  }
+
+ private:
+  Session& session_;
+  bool is_back_ = false;
+};
+
+// A session is made anew for what is committed and not yet safe, while others may write: it must
+// not take from them what was given away, nor take it twice later.
+TEST(Outage, a_new_session_leaves_the_delegation_to_whom_it_was_given) {
+  constexpr const char* kInsert =
+      "set statement_timeout = '10s';"
+      "insert into tusk.files (tenant_id, filename) select id, gen_random_uuid()::text "
+      "from tusk.tenants";
+  constexpr const char* kHolder = "select coalesce(max(backend_pid), 0) from tusk.mounts";
+  Session s;
+  Generous mount(s);
+  Sql client(s.backend().conninfo());
+  s.commit(group_of(s, "not yet safe"));
+  const std::int64_t before = client.number(kHolder);
+  s.backend().store().give_back();
+  client.number(kOurBackends);
+  ASSERT_TRUE(eventually([&] { return client.number(kHolder) != before; }));
+  client.run(kInsert);
+  mount.take_back();
+  std::jthread writer([&] { EXPECT_NO_THROW(client.run(kInsert)); });
+  for (int i = 0; i < 20; i++) s.backend().run();
+  writer.join();
 }
 
 }  // namespace

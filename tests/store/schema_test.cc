@@ -171,6 +171,7 @@ TEST_F(Schema, content_that_does_not_match_its_checksum_is_not_given_out) {
   group.chunk_puts = {{big, 0, 1, bytes_of("a")}, {big, 1, 1, bytes_of("b")}};
   s_.commit(group);
   sql_.run(
+      "set tusk.driver = 'on';"
       "update tusk.files set data = 'c0ntent' where filename = 'file';"
       "update tusk.file_chunks set data = 'x' where chunk_no = 1");
   EXPECT_EQ(s_.inline_of(file), std::nullopt);

@@ -47,6 +47,16 @@ void FakeVfs::let_go() {
   for (Parked& parked : std::exchange(parked_, {})) parked.answer(0);
 }
 
+void FakeVfs::poll(const vfs::Call& call, Ino, Handle, vfs::Wake wake, vfs::Reply<unsigned> reply) {
+  if (wake) wakes_.push_back(std::move(wake));
+  verb<unsigned>("poll", call, std::move(reply), [this] { return ready_; });
+}
+
+void FakeVfs::set_ready(unsigned events) {
+  ready_ = events;
+  for (vfs::Wake& wake : std::exchange(wakes_, {})) wake();
+}
+
 void FakeVfs::interrupt(std::uint64_t token) {
   interrupts_++;
   const auto found = std::ranges::find(parked_, token, &Parked::token);

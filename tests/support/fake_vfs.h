@@ -29,6 +29,8 @@ class FakeVfs final : public vfs::Vfs {
   void let_go();
   std::size_t waiting() const { return parked_.size(); }
   std::size_t interrupts() const { return interrupts_; }
+  // What poll() finds of every file; who waits in it is woken.
+  void set_ready(unsigned events);
   // Lookups counted and not forgotten, the root's apart.
   std::uint64_t lookups() const;
   std::size_t handles() const { return handles_.size(); }
@@ -79,6 +81,7 @@ class FakeVfs final : public vfs::Vfs {
   void clone(const vfs::Call&, Ino source, Ino target, vfs::Reply<void>) override;
   void lseek(const vfs::Call&, Ino, std::uint64_t offset, int whence,
              vfs::Reply<std::uint64_t>) override;
+  void poll(const vfs::Call&, Ino, Handle, vfs::Wake, vfs::Reply<unsigned>) override;
   void interrupt(std::uint64_t token) override;
   bool wants_flush() const override { return wants_flush_; }
   void set_kernel_cache(vfs::KernelCache* cache) override { kernel_cache_ = cache; }
@@ -124,6 +127,8 @@ class FakeVfs final : public vfs::Vfs {
   std::set<std::string> held_;
   std::vector<Parked> parked_;
   std::size_t interrupts_ = 0;
+  unsigned ready_ = POLLIN | POLLOUT;
+  std::vector<vfs::Wake> wakes_;
   vfs::Call last_call_;
 };
 

@@ -9,12 +9,6 @@ namespace tusk::testing {
 
 using namespace store;
 
-namespace {
-
-Error not_connected() { return {ENOTCONN, "no connection", ""}; }
-
-}  // namespace
-
 MemStore::MemStore(Executor& executor) : executor_(executor) {
   root_ = {Uuid::v7(1, 2, 3)};
   FolderRow root{root_, root_, "", {}};
@@ -37,6 +31,7 @@ Attached MemStore::attach() {
   std::erase_if(objects_, [](const auto& entry) { return !entry.second.finished; });
   durable_ = state_;
   undurable_.clear();
+  delegation_ = Delegation::held;
   return {{}, folder_row(state_.folders.at(root_)), state_.usage, GroupNo{state_.last_group}, true};
 }
 
@@ -50,74 +45,6 @@ FolderRow MemStore::folder_row(const FolderRow& row) const {
         std::stoll(std::string(value.begin(), value.end()));
   }
   return out;
-}
-
-void MemStore::answer(std::move_only_function<void(bool)> load) {
-  if (!automatic) return loads_.push_back(std::move(load));
-  executor_.post([load = std::move(load)]() mutable { load(true); });
-}
-
-void MemStore::step_load(std::size_t i, bool connected) {
-  auto load = std::move(loads_[i]);
-  loads_.erase(loads_.begin() + static_cast<std::ptrdiff_t>(i));
-  load(connected);
-}
-
-void MemStore::load_folder(const FolderQuery& query, Callback<Result<FolderPage>> callback) {
-  answer([this, query, callback = std::move(callback)](bool connected) mutable {
-    if (!connected) return callback(std::unexpected(not_connected()));
-    struct Entry {
-      const FolderRow* folder = nullptr;
-      const FileRow* file = nullptr;
-      bool link = false;
-    };
-    std::map<std::string, Entry> entries;
-    for (const auto& [id, row] : state_.folders) {
-      if (row.parent == query.folder && id != row.parent && !is_trashed(id.uuid))
-        entries[row.name].folder = &row;
-    }
-    for (const auto& [id, row] : state_.files) {
-      if (row.folder == query.folder && !is_hidden(id)) entries[row.name].file = &row;
-    }
-    for (const auto& [place, id] : state_.links) {
-      const auto file = state_.files.find(id);
-      if (place.first == query.folder && file != state_.files.end()) {
-        entries[place.second] = {nullptr, &file->second, true};
-      }
-    }
-    FolderPage page;
-    int taken = 0;
-    for (auto it = entries.upper_bound(query.after); it != entries.end(); ++it) {
-      if (taken++ == query.limit) break;
-      const auto& [name, entry] = *it;
-      page.next_after = name;
-      if (entry.folder) page.folders.push_back(folder_row(*entry.folder));
-      if (entry.link) page.links.push_back({entry.file->id, query.folder, name});
-      const bool have = entry.file && std::ranges::find(page.files, entry.file->id, &FileRow::id) !=
-                                          page.files.end();
-      if (entry.file && !have) page.files.push_back(*entry.file);
-    }
-    if (taken <= query.limit) page.next_after.clear();
-    callback(std::move(page));
-  });
-}
-
-void MemStore::load_inline(std::vector<FileId> ids,
-                           Callback<Result<std::vector<InlineContent>>> callback) {
-  answer([this, ids = std::move(ids), callback = std::move(callback)](bool connected) mutable {
-    if (!connected) return callback(std::unexpected(not_connected()));
-    std::vector<InlineContent> out;
-    for (const FileId id : ids) {
-      const auto file = state_.files.find(id);
-      if (file == state_.files.end()) continue;
-      const auto data = state_.data.find(id);
-      // The caller owns what it is given, as with bytes from a server.
-      SharedBytes copy =
-          data == state_.data.end() ? nullptr : std::make_shared<Buffer>(*data->second);
-      out.push_back({id, file->second.version, std::move(copy)});
-    }
-    callback(std::move(out));
-  });
 }
 
 SharedBytes MemStore::newest(const State& state, FileId id, std::int64_t chunk, Version version) {
@@ -193,55 +120,38 @@ void MemStore::fetch(State& state, const ObjectFetch& fetch) const {
   }
 }
 
-void MemStore::load_chunks(const ChunkQuery& query, Callback<Result<std::vector<Chunk>>> callback) {
-  answer([this, query, callback = std::move(callback)](bool connected) mutable {
-    if (!connected) return callback(std::unexpected(not_connected()));
-    std::vector<Chunk> out;
-    for (std::int64_t n = query.range.first; n < query.range.last; n++) {
-      const SharedBytes data = stored_chunk(query, n);
-      if (data) out.push_back({n, std::make_shared<Buffer>(*data)});
-    }
-    callback(std::move(out));
+void MemStore::recall() {
+  delegation_ = Delegation::recalled;
+  delegate_->recalled();
+}
+
+void MemStore::give_back() {
+  if (delegation_ != Delegation::recalled) broken_ = "the delegation was given away unasked";
+  if (commit_) broken_ = "the delegation was given away before everything was committed";
+  delegation_ = Delegation::lent;
+}
+
+void MemStore::take_back() {
+  if (delegation_ != Delegation::lent) broken_ = "the delegation was asked for twice";
+  delegation_ = Delegation::wanted;
+}
+
+void MemStore::tell_changed(std::vector<Uuid> ids) {
+  executor_.post([this, ids = std::move(ids)]() mutable {
+    if (delegate_) delegate_->changed(std::move(ids));
   });
 }
 
-void MemStore::load_xattrs(Uuid owner, Callback<Result<std::vector<XattrRow>>> callback) {
-  answer([this, owner, callback = std::move(callback)](bool connected) mutable {
-    if (!connected) return callback(std::unexpected(not_connected()));
-    std::vector<XattrRow> out;
-    for (const auto& [key, value] : state_.xattrs) {
-      if (key.first == owner) out.push_back({owner, key.second, value});
-    }
-    callback(std::move(out));
-  });
-}
-
-void MemStore::load_links(FileId id, Callback<Result<std::vector<LinkRow>>> callback) {
-  answer([this, id, callback = std::move(callback)](bool connected) mutable {
-    if (!connected) return callback(std::unexpected(not_connected()));
-    std::vector<LinkRow> out;
-    for (const auto& [place, file] : state_.links) {
-      if (file == id) out.push_back({id, place.first, place.second});
-    }
-    callback(std::move(out));
-  });
-}
-
-// Nobody looks into the trash of this one.
-void MemStore::load_trashed(const TrashQuery&, Callback<Result<TrashedEntry>> callback) {
-  answer([callback = std::move(callback)](bool connected) mutable {
-    callback(connected ? fail(ENOENT, "it is not in the trash") : std::unexpected(not_connected()));
-  });
-}
-
-void MemStore::load_ownership(FolderId, uid_t, Callback<Result<bool>> callback) {
-  answer([callback = std::move(callback)](bool connected) mutable {
-    if (!connected) return callback(std::unexpected(not_connected()));
-    callback(true);
+void MemStore::return_delegation(std::vector<Uuid> ids) {
+  delegation_ = Delegation::held;
+  executor_.post([this, ids = std::move(ids), usage = state_.usage]() mutable {
+    if (delegate_) delegate_->returned(std::move(ids), usage);
   });
 }
 
 void MemStore::commit(std::shared_ptr<const Group> group, Callback<CommitResult> callback) {
+  if (delegation_ == Delegation::lent || delegation_ == Delegation::wanted)
+    broken_ = "a group came while the delegation was away";
   commit_ = std::make_unique<PendingCommit>(PendingCommit{std::move(group), std::move(callback)});
   if (automatic) executor_.post([this] { step_commit(Verdict::commit); });
 }
@@ -467,79 +377,6 @@ void MemStore::apply(State& state, const Group& group) const {
   }
   if (group.policy) state.root_policy = *group.policy;
   state.last_group = static_cast<std::int64_t>(group.number);
-}
-
-std::optional<Buffer> MemStore::content(FileId id) const {
-  const auto data = state_.data.find(id);
-  return content(state_.files.at(id), data == state_.data.end() ? nullptr : data->second);
-}
-
-std::optional<Buffer> MemStore::content(const FileRow& row, const SharedBytes& inline_data) const {
-  if (row.form == Form::inline_data) {
-    if (!inline_data || inline_data->size() != row.size) return std::nullopt;
-    return *inline_data;
-  }
-  Buffer out(row.size);
-  std::fill(out.begin(), out.end(), std::uint8_t{0});
-  for (std::uint64_t at = 0; at < row.size; at += kChunkBytes) {
-    const auto chunk = static_cast<std::int64_t>(at / kChunkBytes);
-    const bool hole = std::ranges::any_of(
-        row.holes, [chunk](const ChunkRange& r) { return chunk >= r.first && chunk < r.last; });
-    if (hole) continue;
-    const SharedBytes data = stored_chunk({row.id, {}, row.version, {}, row.object}, chunk);
-    if (!data) return std::nullopt;
-    const auto size = std::min<std::uint64_t>(data->size(), row.size - at);
-    std::copy_n(data->begin(), size, out.begin() + static_cast<std::ptrdiff_t>(at));
-  }
-  return out;
-}
-
-std::string MemStore::check() const {
-  if (!broken_.empty()) return broken_;
-  std::set<std::pair<FolderId, std::string>> names;
-  const auto take = [&](FolderId folder, const std::string& name) {
-    return state_.folders.contains(folder) && names.insert({folder, name}).second;
-  };
-  Usage counted;
-  for (const auto& [id, row] : state_.folders) {
-    if (is_trashed(id.uuid)) continue;
-    counted.folders++;
-    if (id != root_ && !take(row.parent, row.name))
-      return "folder " + row.name + " has no place of its own";
-  }
-  std::map<FileId, std::uint32_t> link_counts;
-  for (const auto& [place, id] : state_.links) {
-    if (!state_.files.contains(id)) return "further name " + place.second + " has no file";
-    if (!take(place.first, place.second))
-      return "further name " + place.second + " has no place of its own";
-    link_counts[id]++;
-  }
-  for (const auto& [id, row] : state_.files) {
-    if (!content(id)) {
-      return "file " + row.name + (is_hidden(id) ? ", hidden," : "") + " has no whole content";
-    }
-    if (is_hidden(id)) continue;
-    counted.files++;
-    counted.bytes += static_cast<std::int64_t>(row.size);
-    if (!take(row.folder, row.name)) return "file " + row.name + " has no place of its own";
-    if (row.meta.nlink != 1 + link_counts[id])
-      return "file " + row.name + " has a wrong link count";
-  }
-  for (const auto& [key, version] : state_.versions) {
-    if (!content(version.first, version.second))
-      return "version " + std::to_string(key.second) + " of file " + version.first.name +
-             " has no whole content";
-  }
-  for (const auto& [key, data] : state_.chunks) {
-    const auto& [id, chunk, version] = key;
-    const auto file = state_.files.find(id);
-    const bool published = file != state_.files.end() && version <= file->second.version;
-    if (published || state_.staged.contains({id, version})) continue;
-    return "chunk " + std::to_string(chunk) + " of version " + std::to_string(version) +
-           " belongs to nothing";
-  }
-  if (counted != state_.usage) return "the usage counters are wrong";
-  return "";
 }
 
 }  // namespace tusk::testing

@@ -31,10 +31,21 @@ class MemStore final : public store::Store {
                    store::Callback<Result<std::vector<store::Chunk>>>) override;
   void load_xattrs(Uuid owner, store::Callback<Result<std::vector<store::XattrRow>>>) override;
   void load_links(FileId, store::Callback<Result<std::vector<store::LinkRow>>>) override;
+  void load_entries(std::vector<Uuid>, store::Callback<Result<store::EntryRows>>) override;
   void load_trashed(const store::TrashQuery&,
                     store::Callback<Result<store::TrashedEntry>>) override;
   void load_ownership(FolderId, uid_t, store::Callback<Result<bool>>) override;
   void commit(std::shared_ptr<const store::Group>, store::Callback<store::CommitResult>) override;
+  void set_delegate(store::Delegate* delegate) override { delegate_ = delegate; }
+  void give_back() override;
+  void take_back() override;
+
+  // Somebody else wants to write; has written, `ids` among it; or has ended.
+  enum class Delegation { held, recalled, lent, wanted };
+  Delegation delegation() const { return delegation_; }
+  void recall();
+  void tell_changed(std::vector<Uuid> ids);
+  void return_delegation(std::vector<Uuid> ids);
 
   // Nothing is answered before it is stepped; `automatic` answers everything at once.
   bool automatic = false;
@@ -115,6 +126,8 @@ class MemStore final : public store::Store {
   std::map<Uuid, Object> objects_;
   mutable std::string broken_;  // what a group asked for and was not there
   FolderId root_;
+  store::Delegate* delegate_ = nullptr;
+  Delegation delegation_ = Delegation::held;
 };
 
 }  // namespace tusk::testing

@@ -24,6 +24,12 @@ bool readable(int fd) {
   return ::poll(&entry, 1, 0) > 0;
 }
 
+bool has_next(int fd, std::string_view part) {
+  char buffer[65536];
+  const ssize_t got = ::recv(fd, buffer, sizeof buffer, MSG_PEEK);
+  return got > 0 && std::string_view(buffer, static_cast<std::size_t>(got)).contains(part);
+}
+
 // False at the end of `from`.
 bool pass(int from, int to) {
   char buffer[65536];
@@ -75,7 +81,7 @@ void PgProxy::relay(const std::stop_token& stop, Fd client) {
     pollfd entries[2] = {{client.get(), POLLIN, 0}, {server.get(), POLLIN, 0}};
     if (::poll(entries, 2, kPollMs) <= 0) continue;
     if (entries[0].revents != 0) {
-      cutting = cutting || losing_.exchange(false);
+      if (!cutting && losing_ && has_next(client.get(), part_)) cutting = losing_.exchange(false);
       if (!pass(client.get(), server.get())) return;
     }
     if (entries[1].revents != 0) {

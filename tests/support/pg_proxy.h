@@ -20,9 +20,13 @@ class PgProxy {
 
   // Instead of "host=…" of the server's conninfo.
   std::string folder() const { return temp_.path().string(); }
-  // From the next message of a client on, the server gets it and the client gets no answer: the
-  // connection is cut once the server has answered. Connections made afterwards work.
-  void lose_next_answer() { losing_ = true; }
+  // From the next message of a client on that has `part` in it (the name of a statement), the server
+  // gets it and the client gets no answer: the connection is cut once the server has answered.
+  // Connections made afterwards work.
+  void lose_next_answer_to(std::string part) {
+    part_ = std::move(part);
+    losing_ = true;
+  }
   std::size_t connections() const { return connections_; }
 
  private:
@@ -32,6 +36,7 @@ class PgProxy {
   TempFolder temp_;
   std::string server_socket_;
   Fd listener_;
+  std::string part_;  // not changed while losing_
   std::atomic<bool> losing_ = false;
   std::atomic<std::size_t> connections_ = 0;
   std::vector<std::jthread> relays_;  // of the accepting thread

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <sys/mount.h>
 
+#include <sstream>
 #include <stdexcept>
 
 namespace tusk::test {
@@ -31,6 +32,17 @@ SidecarMount::~SidecarMount() {
 void SidecarMount::detach() const {
   if (::umount2(mountpoint_.c_str(), MNT_DETACH) == 0 || !is_mounted(mountpoint_)) return;
   run({"fusermount3", "-uz", mountpoint_});
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::istringstream stream(text);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
+bool holds(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
 }
 
 }  // namespace tusk::test

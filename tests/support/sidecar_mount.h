@@ -26,4 +26,8 @@ class SidecarMount {
   std::optional<Child> driver_;
 };
 
+// Of what a file says.
+std::vector<std::string> lines_of(const std::string& text);
+bool holds(const std::string& text, const std::string& part);
+
 }  // namespace tusk::test

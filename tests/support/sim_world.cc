@@ -72,9 +72,39 @@ void World::turn() {
       if (store_.pending_commit()) return store_.step_commit(verdict());
       break;
     default:
+      others();
       break;
   }
   if (!executor_.run_one()) executor_.advance(std::chrono::milliseconds(20));
+}
+
+void World::others() {
+  const auto some = [this] {
+    std::vector<Uuid> ids;
+    for (const auto& [id, row] : store_.files())
+      if (pick(3) == 0) ids.push_back(id.uuid);
+    for (const auto& [id, row] : store_.folders())
+      if (pick(3) == 0) ids.push_back(id.uuid);
+    return ids;
+  };
+  switch (store_.delegation()) {
+    case MemStore::Delegation::held: {
+      // What is open would be published: only where the model has nothing of the kind.
+      const bool all_published = std::ranges::all_of(model_.nodes(), [](const auto& node) {
+        return node.second.folder || *node.second.current == *node.second.published;
+      });
+      if (all_published && pick(30) == 0) store_.recall();
+      return;
+    }
+    case MemStore::Delegation::recalled:
+      return;
+    case MemStore::Delegation::lent:
+      if (pick(6) == 0) store_.tell_changed(some());
+      return;
+    case MemStore::Delegation::wanted:
+      if (pick(3) == 0) store_.return_delegation(some());
+      return;
+  }
 }
 
 Verdict World::verdict() {

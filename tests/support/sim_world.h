@@ -52,6 +52,8 @@ class World {
   void mount();
   // One thing that is not an operation happens.
   void turn();
+  // Others come and go: what they change is as it was, and must be so afterwards.
+  void others();
   Verdict verdict();
   template <class T>
   vfs::Reply<T> into(std::optional<vfs::Outcome<T>>& slot) {

@@ -19,7 +19,12 @@ struct Status {
   std::uint64_t cached_bytes = 0;
   std::int64_t group_committed = 0;
   std::int64_t group_durable = 0;
-  WallTime last_commit;    // zero: none yet
+  WallTime last_commit;                            // zero: none yet
+  std::uint64_t groups = 0, inodes_committed = 0;  // by this mount
+  std::chrono::nanoseconds commit_p50{}, commit_p99{}, commit_most{};
+  std::chrono::nanoseconds lag{};  // of the oldest change that is not committed; 0: there is none
+  bool has_delegation = false;     // else others may write
+  std::uint64_t delegations_lent = 0;
   std::string last_error;  // of the commit that is being retried; empty when all is well
 };
 

@@ -16,6 +16,8 @@ struct Options {
   AtimeMode atime = AtimeMode::relatime;
   bool read_only = false;
   std::chrono::nanoseconds db_timeout = std::chrono::seconds(60);
+  // After somebody else has written, until the mount is alone with the tree again by itself.
+  std::chrono::nanoseconds delegation_idle = std::chrono::seconds(2);
   std::chrono::nanoseconds publish_interval = std::chrono::seconds(5);
   std::chrono::nanoseconds lazy_interval = std::chrono::seconds(30);  // for atime alone
   std::chrono::nanoseconds retry_interval =

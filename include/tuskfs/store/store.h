@@ -64,6 +64,14 @@ struct TrashedEntry {
   bool has_any = false;
 };
 
+// Files and folders by id, as they are in the tree now; what is asked for and not here is in it no
+// more. `links`: the further names of the files.
+struct EntryRows {
+  std::vector<FolderRow> folders;
+  std::vector<FileRow> files;
+  std::vector<LinkRow> links;
+};
+
 // How a commit ended. `unknown` is never folded into failure: the group is sent again, and the
 // store answers `committed` if it finds it there.
 enum class CommitState {
@@ -87,6 +95,19 @@ struct CommitResult {
   std::optional<Usage> usage = {};
 };
 
+// Holds the delegation of the tree: while it does, nobody else writes in it. On the core thread.
+class Delegate {
+ public:
+  virtual ~Delegate() = default;
+  // Somebody waits to write: give_back() is to follow once everything is committed.
+  virtual void recalled() = 0;
+  // Others have changed these while it is away, and more may come; or while the database was away,
+  // and it was lost for that time.
+  virtual void changed(std::vector<Uuid> ids) = 0;
+  // It is back, after others have changed these.
+  virtual void returned(std::vector<Uuid> ids, Usage usage) = 0;
+};
+
 class Store {
  public:
   virtual ~Store() = default;
@@ -101,6 +122,8 @@ class Store {
   // All further names of a file.
   virtual void load_links(FileId, Callback<Result<std::vector<LinkRow>>>) = 0;
 
+  virtual void load_entries(std::vector<Uuid>, Callback<Result<EntryRows>>) = 0;
+
   // ENOENT: it is not in the trash.
   virtual void load_trashed(const TrashQuery&, Callback<Result<TrashedEntry>>) = 0;
   // Whether the folder and everything below it, as committed, belongs to the user.
@@ -108,6 +131,12 @@ class Store {
 
   // One at a time; groups are numbered consecutively from attached().last_group + 1.
   virtual void commit(std::shared_ptr<const Group>, Callback<CommitResult>) = 0;
+
+  // Who is told of the delegation, which a mount has from the start; null: nobody any more.
+  virtual void set_delegate(Delegate*) = 0;
+  // Others may write. No commit may follow before returned(), which is to be asked for.
+  virtual void give_back() = 0;
+  virtual void take_back() = 0;
 };
 
 // What a mount learns when it takes a tree.

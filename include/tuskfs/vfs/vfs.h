@@ -9,6 +9,7 @@
 //    kernel leaves to a filesystem (sticky exchange, set-id bits, ACL inheritance) is done here.
 #pragma once
 
+#include <poll.h>
 #include <sys/types.h>
 
 #include <cstdint>
@@ -33,6 +34,9 @@ template <class T>
 using Outcome = std::expected<T, Errno>;
 template <class T>
 using Reply = std::move_only_function<void(Outcome<T>)>;
+
+// Told once, on the core thread.
+using Wake = std::move_only_function<void()>;
 
 inline std::unexpected<Errno> error(int value) { return std::unexpected(Errno{value}); }
 
@@ -126,6 +130,10 @@ class KernelCache {
   virtual ~KernelCache() = default;
   // The kernel lets go of an entry and of what it knows below it: forget() calls follow.
   virtual void drop_entry(Ino parent, std::string_view name) = 0;
+  // The kernel forgets attributes, content and listing of an inode.
+  virtual void drop_inode(Ino) = 0;
+  // Much is still to be done: what is not needed should not be asked for now.
+  virtual bool is_behind() const = 0;
 };
 
 class Vfs {
@@ -163,6 +171,11 @@ class Vfs {
   virtual void flush(const Call&, Ino, Handle, Reply<void>) = 0;
   virtual void release(Ino, Handle) = 0;
   virtual void fsync(const Call&, Ino, Handle, Reply<void>) = 0;
+  // What can be done now without waiting, as poll(2) tells it. `wake`, unless null, is for when that
+  // may have changed; it is let go of with the handle. Files are always ready.
+  virtual void poll(const Call&, Ino, Handle, Wake, Reply<unsigned> reply) {
+    reply(POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM);
+  }
 
   virtual void opendir(const Call&, Ino, Reply<Opened>) = 0;
   // At most `limit` entries after `offset` (0: from the start); with `plus`, lookups are counted.

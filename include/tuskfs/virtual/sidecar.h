@@ -1,6 +1,7 @@
 // The sidecar: monitoring of a database, and its cache, as virtual files.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -8,9 +9,16 @@
 
 #include "tuskfs/base/executor.h"
 #include "tuskfs/base/result.h"
+#include "tuskfs/vfs/meter.h"
 #include "tuskfs/vfs/vfs.h"
 
 namespace tusk::virt {
+
+// What the driver tells of itself.
+struct DriverFacts {
+  const vfs::Meter* meter = nullptr;         // null: there is no stats/fs/
+  std::function<std::string()> status = {};  // as user.tusk.status: JSON
+};
 
 struct SidecarSetup {
   std::string conninfo;  // may hold a password: never logged
@@ -18,8 +26,11 @@ struct SidecarSetup {
   gid_t gid = 0;
   // Its root is the mount's; else it is shown in another tree (see Setup::sidecar).
   bool alone = true;
+  // Between two samples for alerts, while somebody reads them.
+  std::chrono::milliseconds alerts_every{5000};
   // Answers user.tusk.status of the root of a mount of its own.
   std::function<std::string()> status_text = {};
+  DriverFacts driver = {};
 };
 
 // The folders it has.

@@ -143,10 +143,13 @@ Attempt<std::size_t> write(Core& core, const vfs::Call& call, Ino ino, Handle ha
   ATTEMPT_ASSIGN(Node * node, core.regular(ino));
   ATTEMPT(core.txg.admit(data.size()));
   const auto open_file = core.open_files.find(static_cast<std::uint64_t>(handle));
+  const std::uint64_t asked = offset;
   if (open_file != core.open_files.end() && open_file->second.flags & O_APPEND)
     offset = node->file.size;
   if (offset + data.size() > kMostBytes) return error(EFBIG);
   ATTEMPT(write_content(core, *node, offset, data));
+  // The kernel did not know yet what others have written, and keeps this in the wrong place.
+  if (offset != asked && core.kernel_cache) core.kernel_cache->drop_inode(node->ino);
   note_modified(core, call, *node);
   return data.size();
 }

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "tuskfs/base/times.h"
+#include "virtual/stats/alerts.h"
 
 namespace tusk::virt {
 namespace {
@@ -74,7 +75,8 @@ std::vector<std::string> dashboard_statistics() {
   return names;
 }
 
-std::string dashboard_text(const Statistics::Tables& tables, WallTime now) {
+std::string dashboard_text(const Statistics::Tables& tables, const AlertsNow& alerts,
+                           WallTime now) {
   const Health health = health_of(tables, now);
   std::string text =
       fmt::format("Health {} {}  at {}\n", health.score ? std::to_string(*health.score) : "n/a",
@@ -83,6 +85,7 @@ std::string dashboard_text(const Statistics::Tables& tables, WallTime now) {
   if (health.components) {
     text += text_of(only(*health.components, {"component", "value", "unit", "score"}));
   }
+  if (!alerts.open.empty()) text += "\nAlerts\n" + alerts_text(alerts, false);
   for (const Section& section : kSections)
     text += section_text(section, *tables.at(section.statistic));
   std::istringstream lines(text);
@@ -91,18 +94,18 @@ std::string dashboard_text(const Statistics::Tables& tables, WallTime now) {
   return out;
 }
 
-Json dashboard_json(const Statistics::Tables& tables, const Result<store::ServerFacts>& server,
-                    WallTime now) {
+Json dashboard_json(const Statistics::Tables& tables, const DashboardFacts& facts, WallTime now) {
   const Health health = health_of(tables, now);
-  Json out = {{"schema_version", kSchemaVersion},
-              {"measured_at", time_text(health.measured_at)},
-              {"database", server ? Json(server->database) : Json(nullptr)},
-              {"server", server ? Json("PostgreSQL " + server->version) : Json(nullptr)},
-              {"health", health_json(health)}};
+  Json out = {
+      {"schema_version", kSchemaVersion},
+      {"measured_at", time_text(health.measured_at)},
+      {"database", facts.server ? Json(facts.server->database) : Json(nullptr)},
+      {"server", facts.server ? Json("PostgreSQL " + facts.server->version) : Json(nullptr)},
+      {"health", health_json(health)}};
   for (const auto& [name, table] : tables)
     if (!name.starts_with("health")) out[name] = section_of(name, *table);
-  out["alerts"] = Json::array();
-  out["trend"] = Json::array();
+  out["alerts"] = facts.alerts.open;
+  out["trend"] = facts.trend;
   return out;
 }
 

@@ -3,43 +3,21 @@
 #include <fmt/format.h>
 
 #include "tuskfs/base/times.h"
+#include "virtual/stats/alerts.h"
 #include "virtual/stats/dashboard.h"
+#include "virtual/stats/driver_files.h"
 #include "virtual/stats/health.h"
+#include "virtual/stats/made_file.h"
 #include "virtual/stats/metrics.h"
 #include "virtual/stats/pages.h"
+#include "virtual/stats/report.h"
 #include "virtual/stats/thresholds.h"
+#include "virtual/stats/trend.h"
 
 namespace tusk::virt {
 namespace {
 
 using vfs::Reply;
-
-// A file whose text a function makes.
-class MadeFile final : public LiveFile {
- public:
-  struct How {
-    mode_t permissions = 0444;
-    std::chrono::nanoseconds fresh_for = std::chrono::seconds(1);
-  };
-  using Make = std::function<void(std::move_only_function<void(std::string, WallTime)>)>;
-  MadeFile(How how, Make make) : how_(how), make_(std::move(make)) {}
-
-  mode_t permissions() const override { return how_.permissions; }
-  std::chrono::nanoseconds fresh_for() const override { return how_.fresh_for; }
-  void render(Reply<Rendered> done) override {
-    make_([done = std::move(done)](std::string text, WallTime measured_at) mutable {
-      done(Rendered{std::make_shared<const std::string>(std::move(text)), measured_at});
-    });
-  }
-
- private:
-  const How how_;
-  const Make make_;
-};
-
-std::string pretty(const Json& json) {
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-}
 
 WallTime measured(const SharedTable& table, WallTime now) {
   return *table ? (*table)->measured_at : now;
@@ -60,9 +38,46 @@ Json table_json(const std::string& name, const Result<store::StatTable>& table, 
   return json;
 }
 
+// What the dashboard's document is made of, asked for one after the other.
+struct DashboardSources {
+  Statistics& statistics;
+  AlertSampler& alerts;
+  std::shared_ptr<Trend> trend;
+
+  using Done =
+      std::move_only_function<void(const Statistics::Tables& tables, const DashboardFacts& facts)>;
+  void get(const std::vector<std::string>& names, Done done) const {
+    statistics.collector().facts([sources = *this, names, done = std::move(done)](
+                                     Result<store::ServerFacts> server) mutable {
+      sources.get_alerts(names, std::move(server), std::move(done));
+    });
+  }
+
+ private:
+  void get_alerts(const std::vector<std::string>& names, Result<store::ServerFacts> server,
+                  Done done) const {
+    alerts.get([sources = *this, names, server = std::move(server),
+                done = std::move(done)](AlertSampler::Shared open) mutable {
+      sources.get_tables(names, {std::move(server), *open, {}}, std::move(done));
+    });
+  }
+  void get_tables(const std::vector<std::string>& names, DashboardFacts facts, Done done) const {
+    statistics.collector().trend([sources = *this, names, facts = std::move(facts),
+                                  done = std::move(done)](Result<std::string> captured) mutable {
+      const std::string past = captured.value_or("[]");
+      sources.statistics.get_all(names, [sources, past, facts = std::move(facts),
+                                         done = std::move(done)](const auto& tables) mutable {
+        sources.trend->note(tables, sources.statistics.now(), sources.statistics.elapsed());
+        facts.trend = sources.trend->joined(past);
+        done(tables, facts);
+      });
+    });
+  }
+};
+
 class Folder {
  public:
-  explicit Folder(Statistics& statistics) : statistics_(statistics) {}
+  Folder(Statistics& statistics, AlertSampler& alerts) : statistics_(statistics), alerts_(alerts) {}
 
   // A statistic, as text and as JSON.
   void add_table(const std::string& name) {
@@ -87,34 +102,51 @@ class Folder {
   void add_composed(const std::string& name, MadeFile::How how, std::vector<std::string> of,
                     Compose compose) {
     Statistics& statistics = statistics_;
-    add(name, how, [&statistics, of, compose](auto done) {
-      statistics.get_all(of, [&statistics, compose,
+    add(name, how, [&statistics, trend = trend_, of, compose](auto done) {
+      statistics.get_all(of, [&statistics, trend, compose,
                               done = std::move(done)](const Statistics::Tables& tables) mutable {
+        trend->note(tables, statistics.now(), statistics.elapsed());
         done(compose(tables, statistics.now()), measured(tables.begin()->second, statistics.now()));
       });
     });
   }
 
-  // With what is known of the server, which the pages show.
-  using ComposeServed = std::function<std::string(const Statistics::Tables&,
-                                                  const Result<store::ServerFacts>&, WallTime now)>;
-  void add_served(const std::string& name, std::vector<std::string> of, ComposeServed compose) {
+  // With the alerts.
+  using ComposeAlerts =
+      std::function<std::string(const Statistics::Tables&, const AlertsNow&, WallTime now)>;
+  void add_alerting(const std::string& name, MadeFile::How how, std::vector<std::string> of,
+                    ComposeAlerts compose) {
     Statistics& statistics = statistics_;
-    const MadeFile::How how{0440, std::chrono::seconds(5)};
-    add(name, how, [&statistics, of, compose](auto done) {
-      statistics.collector().facts([&statistics, of, compose, done = std::move(done)](
-                                       Result<store::ServerFacts> server) mutable {
-        statistics.get_all(of, [&statistics, compose, server = std::move(server),
+    add(name, how, [&statistics, &alerts = alerts_, of, compose](auto done) {
+      alerts.get([&statistics, of, compose,
+                  done = std::move(done)](AlertSampler::Shared now) mutable {
+        statistics.get_all(of, [&statistics, compose, now,
                                 done = std::move(done)](const Statistics::Tables& tables) mutable {
-          done(compose(tables, server, statistics.now()),
+          done(compose(tables, *now, statistics.now()),
                measured(tables.begin()->second, statistics.now()));
         });
       });
     });
   }
 
+  // With what is known of the server, which the pages show.
+  using ComposeServed =
+      std::function<std::string(const Statistics::Tables&, const DashboardFacts&, WallTime now)>;
+  void add_served(const std::string& name, std::vector<std::string> of, ComposeServed compose) {
+    const MadeFile::How how{0440, std::chrono::seconds(5)};
+    add(name, how,
+        [sources = DashboardSources{statistics_, alerts_, trend_}, of, compose](auto done) {
+          sources.get(of,
+                      [&statistics = sources.statistics, compose, done = std::move(done)](
+                          const Statistics::Tables& tables, const DashboardFacts& facts) mutable {
+                        done(compose(tables, facts, statistics.now()),
+                             measured(tables.begin()->second, statistics.now()));
+                      });
+        });
+  }
+
   void add(LiveEntry entry) { entries_.push_back(std::move(entry)); }
-  LiveEntry finish() { return {"stats", nullptr, std::move(entries_), {}}; }
+  LiveEntry finish() { return {"stats", nullptr, std::move(entries_), {}, {}}; }
 
  private:
   void add(const std::string& name, MadeFile::How how, MadeFile::Make make) {
@@ -122,13 +154,15 @@ class Folder {
   }
 
   Statistics& statistics_;
+  AlertSampler& alerts_;
+  const std::shared_ptr<Trend> trend_ = std::make_shared<Trend>();
   std::vector<LiveEntry> entries_;
 };
 
 }  // namespace
 
-LiveEntry stats_folder(Statistics& statistics) {
-  Folder folder(statistics);
+LiveEntry stats_folder(Statistics& statistics, AlertSampler& alerts, const vfs::Meter* meter) {
+  Folder folder(statistics, alerts);
   for (const std::string& name : store::statistics())
     if (!name.starts_with("health")) folder.add_table(name);
   const MadeFile::How quick{0444, std::chrono::seconds(1)};
@@ -143,17 +177,22 @@ LiveEntry stats_folder(Statistics& statistics) {
     return (score ? std::to_string(*score) : "n/a") + "\n";
   });
   for (const char* name : {"metrics", "metrics.prom"})
-    folder.add_composed(name, quick, metrics_statistics(), metrics_text);
-  folder.add_composed("dashboard", {0440, std::chrono::seconds(5)}, dashboard_statistics(),
+    folder.add_alerting(name, quick, metrics_statistics(),
+                        [meter](const auto& tables, const auto& open, WallTime now) {
+                          return metrics_text(tables, open, meter, now);
+                        });
+  folder.add_alerting("dashboard", {0440, std::chrono::seconds(5)}, dashboard_statistics(),
                       dashboard_text);
   folder.add_served("dashboard.json", dashboard_statistics(),
-                    [](const auto& tables, const auto& server, WallTime now) {
-                      return pretty(dashboard_json(tables, server, now));
+                    [](const auto& tables, const auto& facts, WallTime now) {
+                      return pretty(dashboard_json(tables, facts, now));
                     });
   folder.add_served("dashboard.html", dashboard_statistics(),
-                    [](const auto& tables, const auto& server, WallTime now) {
-                      return page("dashboard", dashboard_json(tables, server, now));
+                    [](const auto& tables, const auto& facts, WallTime now) {
+                      return page("dashboard", dashboard_json(tables, facts, now));
                     });
+  for (LiveEntry& file : alert_files(alerts)) folder.add(std::move(file));
+  for (LiveEntry& entry : report_entries(statistics)) folder.add(std::move(entry));
   folder.add(thresholds_folder(statistics));
   return folder.finish();
 }

@@ -2,46 +2,10 @@
 
 #include <fmt/format.h>
 
+#include "virtual/stats/driver_files.h"
+
 namespace tusk::virt {
 namespace {
-
-// Labels are names of components, states and databases: bounded, and never the text of a query.
-class Metrics {
- public:
-  void family(std::string_view name, std::string_view help) {
-    name_ = name;
-    out_ += fmt::format("# TYPE {} gauge\n# HELP {} {}\n", name, name, help);
-  }
-  void sample(std::string_view value) { out_ += fmt::format("{} {}\n", name_, value); }
-  void sample(std::string_view label, std::string_view of, std::string_view value) {
-    out_ += fmt::format("{}{{{}=\"{}\"}} {}\n", name_, label, escaped(of), value);
-  }
-  // A column of a table, one sample for each row that has it.
-  void column(const store::StatTable& table, const char* label, const char* value) {
-    const auto of = table.column(label), number = table.column(value);
-    if (!of || !number) return;
-    for (const auto& row : table.rows)
-      if (row[*of] && row[*number]) sample(label, *row[*of], *row[*number]);
-  }
-  std::string finish() { return std::move(out_) + "# EOF\n"; }
-
- private:
-  static std::string escaped(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-      if (c == '\\' || c == '"') out.push_back('\\');
-      if (c == '\n') {
-        out += "\\n";
-      } else {
-        out.push_back(c);
-      }
-    }
-    return out;
-  }
-
-  std::string out_;
-  std::string_view name_;
-};
 
 // Several rows of one label are one sample.
 store::StatTable rows_where(const store::StatTable& table, const char* column,
@@ -60,7 +24,8 @@ std::vector<std::string> metrics_statistics() {
   return {"health", "health_components", "cache_hit", "connections", "sizes"};
 }
 
-std::string metrics_text(const Statistics::Tables& tables, WallTime now) {
+std::string metrics_text(const Statistics::Tables& tables, const AlertsNow& alerts,
+                         const vfs::Meter* meter, WallTime now) {
   const Health health = health_of(tables, now);
   Metrics out;
   out.family("tusk_up", "Whether the server answered, 1 or 0.");
@@ -75,6 +40,10 @@ std::string metrics_text(const Statistics::Tables& tables, WallTime now) {
     out.family("tusk_health_component_weight", "How much it counts.");
     out.column(*health.components, "component", "weight");
   }
+  out.family("tusk_alert", "1 for each alert that is open and not silenced.");
+  for (const Json& alert : alerts.open)
+    if (alert["state"] != "silenced")
+      out.labelled({{"name", alert["name"]}, {"severity", alert["severity"]}}, "1");
   if (const auto& hits = *tables.at("cache_hit")) {
     out.family("pg_cache_hit_percent", "Blocks found in shared buffers.");
     out.column(*hits, "kind", "hit_pct");
@@ -87,6 +56,7 @@ std::string metrics_text(const Statistics::Tables& tables, WallTime now) {
     out.family("pg_database_size_bytes", "Size of each database on disk.");
     out.column(rows_where(*sizes, "kind", "database"), "name", "bytes");
   }
+  if (meter) add_driver_metrics(out, *meter);
   return out.finish();
 }
 

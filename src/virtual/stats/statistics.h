@@ -32,6 +32,7 @@ class Statistics {
 
   static std::chrono::nanoseconds fresh_for(const std::string& name);
   WallTime now() const { return executor_.wall_now(); }
+  MonotonicTime elapsed() const { return executor_.now(); }
   store::Collector& collector() { return collector_; }
 
  private:

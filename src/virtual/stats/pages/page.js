@@ -305,6 +305,7 @@ const page = (() => {
         note ? make("span", { class: "note" }, note) : null), ...children);
   }
   const notice = (text) => make("p", { class: "notice" }, visible(text));
+  const remark = (text) => (text ? make("section", { class: "card" }, notice(text)) : null);
   const nothing = (text) => make("p", { class: "nothing" }, text);
   const counted = (count, one, many) => `${count} ${count === 1 ? one : many}`;
 
@@ -360,7 +361,7 @@ const page = (() => {
         make("p", { class: "status" }, make("span", { class: "colour" }, capital(words(health.status ?? "unknown")))),
         health.reason ? make("p", { class: "reason" }, visible(health.reason)) : null,
         compared_with(health.score, data.previous),
-        make("p", { class: "quiet" }, open ? counted(open, "open alert", "open alerts") : "No open alerts")),
+        data.alerts ? make("p", { class: "quiet" }, open ? counted(open, "open alert", "open alerts") : "No open alerts") : null),
       chart ? make("figure", { class: "trend" }, chart, make("figcaption", {},
         moment(points[0].at), make("span", {}, "Score, 0 to 100"), moment(points[points.length - 1].at))) : null);
   }
@@ -525,5 +526,5 @@ const page = (() => {
     addEventListener("load", measure);
   }
 
-  return { draw, overview, components, alerts, sections, history: history_of, actions, growth };
+  return { draw, overview, components, alerts, sections, history: history_of, actions, growth, remark };
 })();

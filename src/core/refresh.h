@@ -1,0 +1,16 @@
+// What others have changed comes into memory.
+#pragma once
+
+#include <vector>
+
+#include "tuskfs/store/store.h"
+
+namespace tusk::core {
+
+struct Core;
+
+// `rows`: those of `ids` that are in the tree; the others are gone. What of them was changed here
+// as well, without the delegation, is given up.
+void refresh(Core& core, const std::vector<Uuid>& ids, const store::EntryRows& rows);
+
+}  // namespace tusk::core
