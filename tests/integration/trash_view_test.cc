@@ -143,11 +143,12 @@ TEST_F(TrashView, what_is_deleted_while_it_comes_back_is_deleted) {
     settle();
     const Path from = trashed(name);
     put(at("busy"), pattern(200'000, static_cast<std::uint64_t>(i)));
-    EXPECT_EQ(move(from, at("back")), 0);
+    ASSERT_EQ(move(from, at("back")), 0);
+    ASSERT_TRUE(
+        eventually([this] { return errno_of(::access(at("back").c_str(), F_OK)) == ENOENT; }));
   }
   remover.request_stop();
   remover.join();
-  ::unlink(at("back").c_str());
   mount_->remount();
   EXPECT_EQ(names_in(mount_->path()), std::vector<std::string>{"busy"});
 }
