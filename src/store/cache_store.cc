@@ -3,31 +3,15 @@
 #include <future>
 #include <nlohmann/json.hpp>
 
+#include "cache_session.h"
 #include "change_feed.h"
-#include "connection.h"
-#include "sqlstate.h"
-#include "tuskfs/base/log.h"
 #include "tuskfs/store/cache.h"
-#include "tuskfs/store/migrate.h"
 #include "worker.h"
 
 namespace tusk::store {
 namespace {
 
 using Found = std::optional<CacheEntry>;
-
-bool is_schema_missing(const PgFailure& failure) {
-  return failure.sqlstate == "3F000" || failure.sqlstate == "42P01" || failure.sqlstate == "42883";
-}
-
-Error error_of(const PgFailure& failure) {
-  int code = EIO;
-  if (failure.lost) code = ENOTCONN;
-  if (failure.sqlstate == "42501") code = EACCES;
-  if (failure.sqlstate == "54000") code = EFBIG;
-  if (failure.sqlstate == "22023") code = EINVAL;
-  return {code, failure.text(), {}};
-}
 
 CacheEntry entry_of(std::string key, const Row& row) {
   CacheEntry entry{.key = std::move(key),
@@ -38,69 +22,6 @@ CacheEntry entry_of(std::string key, const Row& row) {
   if (!row.is_null(3)) entry.expires_at = WallTime{row.integer(3)};
   return entry;
 }
-
-// The one connection that asks and writes; used by the cache's thread.
-class Session {
- public:
-  Session(ConnectionContext& context, std::atomic<int>& pid, std::atomic<std::uint64_t>& limit)
-      : context_(context), pid_(pid), limit_(limit) {}
-
-  // A lost connection is opened again once. `nothing`: the answer where the schema is missing, or
-  // none: then it is made.
-  Result<std::vector<PgResult>> ask(
-      std::initializer_list<std::pair<const char*, Params>> statements, bool writes) {
-    for (int attempt = 0;; attempt++) {
-      auto done = try_ask(statements);
-      if (done) return std::move(*done);
-      const PgFailure& failure = done.error();
-      if (attempt == 0 && failure.lost) continue;
-      if (attempt == 0 && writes && is_schema_missing(failure)) {
-        TRY(make_schema());
-        continue;
-      }
-      if (!writes && is_schema_missing(failure)) return std::vector<PgResult>{};
-      return std::unexpected(error_of(failure));
-    }
-  }
-
- private:
-  PgExpected<std::vector<PgResult>> try_ask(
-      std::initializer_list<std::pair<const char*, Params>> statements) {
-    TRY(connect());
-    for (const auto& [name, params] : statements) TRY(connection_->queue(name, params));
-    Answers answers = connection_->finish();
-    if (answers.failure) return std::unexpected(std::move(*answers.failure));
-    return std::move(answers.results);
-  }
-
-  PgExpected<void> connect() {
-    if (connection_ && connection_->alive()) return {};
-    connection_.reset();
-    auto opened = Connection::open(context_);
-    if (!opened) return std::unexpected(std::move(opened).error());
-    if (auto set = (*opened)->run("cache_settings"); !set)
-      return std::unexpected(std::move(set).error());
-    connection_ = std::move(*opened);
-    pid_ = connection_->backend_pid();
-    if (const auto limit = connection_->run("cache_limit"); limit && limit->rows() > 0)
-      limit_ = static_cast<std::uint64_t>(limit->row(0).integer(0));
-    return {};
-  }
-
-  Result<void> make_schema() {
-    const auto made = migrate_up(context_.conninfo, -1, Schema::cache);
-    connection_.reset();  // its statements were prepared without
-    if (made) return {};
-    log::error("the schema tusk_cache cannot be made: {}; {}", made.error().what,
-               made.error().hint);
-    return std::unexpected(made.error());
-  }
-
-  ConnectionContext& context_;
-  std::atomic<int>& pid_;
-  std::atomic<std::uint64_t>& limit_;
-  std::unique_ptr<Connection> connection_;
-};
 
 Result<Found> found(const std::string& key, Result<std::vector<PgResult>> answers,
                     std::size_t which = 0) {
@@ -123,7 +44,7 @@ class CacheStoreImpl final : public CacheStore {
         feed_(conninfo, "tusk_cache", listener()) {
     context_.conninfo = conninfo;
     queue_.start("tusk-cache",
-                 [this] { return std::make_unique<Session>(context_, pid_, limit_); });
+                 [this] { return std::make_unique<CacheSession>(context_, pid_, limit_); });
   }
   ~CacheStoreImpl() override { queue_.close(); }
 
@@ -136,7 +57,7 @@ class CacheStoreImpl final : public CacheStore {
   void scan(const std::string& after, int limit,
             Callback<Result<std::vector<CacheEntry>>> callback) override {
     work<std::vector<CacheEntry>>(
-        [after, limit](Session& session) -> Result<std::vector<CacheEntry>> {
+        [after, limit](CacheSession& session) -> Result<std::vector<CacheEntry>> {
           const Params params = Params().add(std::string_view(after)).add(std::int64_t{limit});
           TRY_ASSIGN(const auto answers, session.ask({{"cache_scan", params}}, false));
           return entries_in(answers);
@@ -146,7 +67,7 @@ class CacheStoreImpl final : public CacheStore {
   void set(const std::string& key, SharedBytes bytes, CacheWrite how,
            Callback<Result<Found>> callback) override {
     work<Found>(
-        [key, bytes, how](Session& session) -> Result<Found> {
+        [key, bytes, how](CacheSession& session) -> Result<Found> {
           Params params;
           params.add(std::string_view(key)).add_view(*bytes).add(how.only_new).add(how.keep_ttl);
           TRY_ASSIGN(auto answers,
@@ -160,7 +81,7 @@ class CacheStoreImpl final : public CacheStore {
                Callback<Result<std::vector<CacheEntry>>> callback) override {
     work<std::vector<CacheEntry>>(
         [values = std::make_shared<const std::vector<CacheValue>>(std::move(values))](
-            Session& session) -> Result<std::vector<CacheEntry>> {
+            CacheSession& session) -> Result<std::vector<CacheEntry>> {
           BinaryArray keys(ElementType::text), contents(ElementType::bytea),
               keep_ttl(ElementType::boolean);
           for (const CacheValue& value : *values) {
@@ -177,12 +98,12 @@ class CacheStoreImpl final : public CacheStore {
   }
   void drain() override {
     std::promise<void> done;
-    if (queue_.push([&done](Session&) { done.set_value(); })) done.get_future().wait();
+    if (queue_.push([&done](CacheSession&) { done.set_value(); })) done.get_future().wait();
   }
   void append(const std::string& key, SharedBytes bytes,
               Callback<Result<Found>> callback) override {
     work<Found>(
-        [key, bytes](Session& session) -> Result<Found> {
+        [key, bytes](CacheSession& session) -> Result<Found> {
           Params params;
           params.add(std::string_view(key)).add_view(*bytes);
           return found(key, session.ask({{"cache_append", params}, {"cache_get", of(key)}}, true),
@@ -206,13 +127,28 @@ class CacheStoreImpl final : public CacheStore {
   }
   void sweep(Callback<Result<bool>> callback) override {
     work<bool>(
-        [](Session& session) -> Result<bool> {
+        [](CacheSession& session) -> Result<bool> {
           TRY_ASSIGN(const auto answers, session.ask({{"cache_sweep", Params()}}, false));
           return !answers.empty() && answers[0].row(0).boolean(0);
         },
         std::move(callback));
   }
   std::uint64_t limit() const override { return limit_; }
+  void settings_changed() override {
+    queue_.push([](CacheSession& session) { session.learn_limit(); });
+  }
+  void ask(KeyedQuestion question, Callback<Result<KeyedRows>> callback) override {
+    work<KeyedRows>(
+        [question = std::make_shared<const KeyedQuestion>(std::move(question))](
+            CacheSession& session) -> Result<KeyedRows> {
+          Params params;
+          for (const std::string& param : question->params) params.add_view(bytes_of(param));
+          TRY_ASSIGN(const auto answers,
+                     session.ask({{question->statement.c_str(), params}}, question->writes));
+          return rows_in(answers);
+        },
+        std::move(callback));
+  }
 
  private:
   static std::vector<CacheEntry> entries_in(const std::vector<PgResult>& answers) {
@@ -220,6 +156,19 @@ class CacheStoreImpl final : public CacheStore {
     for (int i = 0; !answers.empty() && i < answers[0].rows(); i++) {
       const Row row = answers[0].row(i);
       out.push_back(entry_of(std::string(row.text(0)), row));
+    }
+    return out;
+  }
+
+  static KeyedRows rows_in(const std::vector<PgResult>& answers) {
+    KeyedRows out;
+    for (int i = 0; !answers.empty() && i < answers[0].rows(); i++) {
+      const Row row = answers[0].row(i);
+      auto& cells = out.emplace_back();
+      for (int column = 0; column < answers[0].columns(); column++) {
+        auto& cell = cells.emplace_back();
+        if (!row.is_null(column)) cell = std::string(row.text(column));
+      }
     }
     return out;
   }
@@ -234,7 +183,7 @@ class CacheStoreImpl final : public CacheStore {
 
   void read_entry(const char* statement, const std::string& key, Callback<Result<Found>> callback) {
     work<Found>(
-        [statement, key](Session& session) {
+        [statement, key](CacheSession& session) {
           return found(key, session.ask({{statement, of(key)}}, false));
         },
         std::move(callback));
@@ -243,7 +192,7 @@ class CacheStoreImpl final : public CacheStore {
   // The answer is a number or a boolean.
   void ask_whether(const char* statement, Params params, Callback<Result<bool>> callback) {
     work<bool>(
-        [statement, params = std::move(params)](Session& session) -> Result<bool> {
+        [statement, params = std::move(params)](CacheSession& session) -> Result<bool> {
           TRY_ASSIGN(const auto answers, session.ask({{statement, params}}, true));
           const Row row = answers[0].row(0);
           return row.is_boolean(0) ? row.boolean(0) : row.integer(0) > 0;
@@ -252,12 +201,12 @@ class CacheStoreImpl final : public CacheStore {
   }
 
   template <class T>
-  void work(std::function<Result<T>(Session&)> call, Callback<Result<T>> callback) {
+  void work(std::function<Result<T>(CacheSession&)> call, Callback<Result<T>> callback) {
     auto answer = std::make_shared<Callback<Result<T>>>(std::move(callback));
     const auto reply = [this, answer](Result<T> value) {
       executor_.post([answer, value = std::move(value)]() mutable { (*answer)(std::move(value)); });
     };
-    if (!queue_.push([call, reply](Session& session) { reply(call(session)); }))
+    if (!queue_.push([call, reply](CacheSession& session) { reply(call(session)); }))
       reply(fail(EAGAIN, "too many wait for the cache"));
   }
 
@@ -293,7 +242,7 @@ class CacheStoreImpl final : public CacheStore {
   std::atomic<int> pid_ = 0;
   std::atomic<std::uint64_t> limit_ = 8u << 20;
   ChangeFeed feed_;
-  WorkQueue<Session> queue_{kMostWaiting};
+  WorkQueue<CacheSession> queue_{kMostWaiting};
 };
 
 }  // namespace

@@ -42,6 +42,7 @@ class PgResult {
  public:
   explicit PgResult(PGresult* result) : result_(result) {}
   int rows() const { return PQntuples(result_.get()); }
+  int columns() const { return PQnfields(result_.get()); }
   Row row(int number) const { return {result_.get(), number}; }
   // Rows that an insert, update or delete touched.
   std::int64_t touched() const;

@@ -13,9 +13,11 @@ namespace tusk::virt {
 inline constexpr std::uint64_t kDotTuskBit = std::uint64_t{1} << 63;
 inline constexpr Ino kDotTuskIno{kDotTuskBit | 1};
 
-// And this one too when they are the sidecar's; a third bit those of its cache.
+// And this one too when they are the sidecar's; a third bit those of its cache, a fourth those of
+// its sessions, limits and flags.
 inline constexpr std::uint64_t kSidecarBit = std::uint64_t{1} << 62;
 inline constexpr std::uint64_t kCacheBit = std::uint64_t{1} << 61;
+inline constexpr std::uint64_t kKeyedBit = std::uint64_t{1} << 60;
 inline constexpr Ino kSidecarIno{kDotTuskBit | kSidecarBit | 1};
 
 inline bool is_in_dot_tusk(Ino ino) { return (static_cast<std::uint64_t>(ino) & kDotTuskBit) != 0; }

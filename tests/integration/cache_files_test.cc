@@ -254,9 +254,10 @@ TEST_F(CacheFiles, what_is_no_value_is_refused) {
 
 // Keys that no name can hold lie where pages of the listing end.
 TEST_F(CacheFiles, keys_without_a_name_hide_no_others) {
-  sql_->rows("select tusk_cache.mset((select jsonb_object_agg('k' || lpad(i::text, 5, '0') || "
-             "case when i between 900 and 2100 then repeat('x', 300) else '' end, i) "
-             "from generate_series(1, 3000) i))");
+  sql_->rows(
+      "select tusk_cache.mset((select jsonb_object_agg('k' || lpad(i::text, 5, '0') || "
+      "case when i between 900 and 2100 then repeat('x', 300) else '' end, i) "
+      "from generate_series(1, 3000) i))");
   EXPECT_EQ(keys().size(), 3000u - 1201u);
 }
 
@@ -320,18 +321,20 @@ TEST_F(CacheFiles, two_mounts_see_one_cache) {
   EXPECT_EQ(content_soon(folder / "cache/k", "one"), "one");
   put(folder / "cache/k", "two");
   EXPECT_EQ(content_soon(key("k"), "two"), "two");
-  EXPECT_EQ(names_in(folder), (Strings{"cache", "stats"}));
+  EXPECT_EQ(names_in(folder), (Strings{"cache", "flags", "ratelimit", "sessions", "stats"}));
   run_ok({TUSKFS_BINARY, "umount", folder});
 }
 
 TEST_F(CacheFiles, the_folders_are_in_the_root_where_that_is_wished_for) {
   EXPECT_EQ(names_in(mount_->path() / ".tusk"),
-            (Strings{"at", "cache", "history", "snapshots", "stats", "trash"}));
+            (Strings{"at", "cache", "flags", "history", "ratelimit", "sessions", "snapshots",
+                     "stats", "trash"}));
   EXPECT_EQ(names_in(mount_->path()), Strings{});
   put(mount_->path() / "file", "x");
   mount_->unmount();
   mount_->mount({"--sidecar"});
-  EXPECT_EQ(names_in(mount_->path()), (Strings{"cache", "file", "stats"}));
+  EXPECT_EQ(names_in(mount_->path()),
+            (Strings{"cache", "file", "flags", "ratelimit", "sessions", "stats"}));
   put(mount_->path() / "cache/k", "v");
   EXPECT_EQ(get(mount_->path() / "cache/k"), "v");
   EXPECT_EQ(errno_of(::mkdir((mount_->path() / "stats").c_str(), 0755)), EEXIST);

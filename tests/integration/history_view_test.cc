@@ -18,7 +18,8 @@ using Strings = std::vector<std::string>;
 TEST_F(HistoryView, dot_tusk_is_found_by_name_and_not_listed) {
   put(at("file"), "x");
   EXPECT_EQ(names_in(mount_->path()), Strings{"file"});
-  EXPECT_EQ(names_in(past("")), (Strings{"at", "cache", "history", "snapshots", "stats", "trash"}));
+  EXPECT_EQ(names_in(past("")), (Strings{"at", "cache", "flags", "history", "ratelimit", "sessions",
+                                         "snapshots", "stats", "trash"}));
   EXPECT_EQ(names_in(past("at")), Strings{});
   EXPECT_EQ(run_ok({"find", mount_->path()}).find(".tusk"), std::string::npos);
   run_ok({"cp", "-r", mount_->path(), mount_->folder() / "copy"});

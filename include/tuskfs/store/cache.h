@@ -39,9 +39,18 @@ struct CacheValue {
   bool keep_ttl = false;
 };
 
+// What is asked of sessions, limits, flags and the cache's settings: a statement of
+// sql/queries/keyed.sql. Its parameters and the columns of its answer are all text.
+struct KeyedQuestion {
+  std::string statement;
+  std::vector<std::string> params = {};
+  bool writes = false;
+};
+using KeyedRows = std::vector<std::vector<std::optional<std::string>>>;
+
 // Errors: ENOTCONN the server cannot be reached; EACCES a right is missing; EFBIG the value is too
-// long; EINVAL; EIO. Reading a database without the schema finds nothing; writing makes it. What is
-// asked for is done in that order.
+// long; EINVAL; ERANGE; EIO. Reading a database without the schema finds nothing; writing makes it.
+// What is asked for is done in that order.
 class CacheStore {
  public:
   struct Watcher {
@@ -74,6 +83,9 @@ class CacheStore {
                       Callback<Result<bool>>) = 0;
   // Removes a batch of what has come to its end. Whether there may be more.
   virtual void sweep(Callback<Result<bool>>) = 0;
+  virtual void ask(KeyedQuestion, Callback<Result<KeyedRows>>) = 0;
+  // What limit() tells is asked for again.
+  virtual void settings_changed() = 0;
   // Waits for everything that was asked for, but not for its answers.
   virtual void drain() = 0;
   // The longest value.

@@ -23,6 +23,7 @@ void CacheTree::open_reader(const vfs::Call& call, Value& value, Reply<vfs::Open
   const auto finish = [this](Ino ino, const Value& newest) {
     Open open{.ino = ino, .key = newest.entry.key};
     open.bytes = newest.entry.bytes;
+    hits_++;
     const bool is_this = newest.ino == ino;
     return vfs::Opened{.handle = add(std::move(open)), .lasting = is_this, .direct = !is_this};
   };
@@ -34,7 +35,10 @@ void CacheTree::open_reader(const vfs::Call& call, Value& value, Reply<vfs::Open
              held = waiting_.hold(call, std::move(reply))](Outcome<Value*> now) mutable {
               if (!waiting_.waits(call)) return;
               if (!now) return held(std::unexpected(now.error()));
-              if (!*now || !(*now)->entry.bytes) return held(vfs::error(ENOENT));
+              if (!*now || !(*now)->entry.bytes) {
+                misses_++;
+                return held(vfs::error(ENOENT));
+              }
               held(finish(ino, **now));
             });
 }
@@ -66,6 +70,8 @@ void CacheTree::create(const vfs::Call& call, Ino parent, std::string_view name,
                        Reply<vfs::Created> reply) {
   const auto key = key_of(parent, name);
   if (!key) return reply(vfs::error(key.error().value == ENOENT ? EINVAL : key.error().value));
+  // The kernel looked the name up first, though nobody wanted to read it.
+  if (misses_ > 0) misses_--;
   if (flags & O_EXCL) return create_new(call, *key, std::move(reply));
   Value& value = values_.writers(*key);
   Open open{.ino = value.ino, .key = *key, .writes = true};

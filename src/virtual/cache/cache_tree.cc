@@ -1,6 +1,7 @@
 #include "virtual/cache/cache_tree.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -86,6 +87,10 @@ void CacheTree::hears(bool hears) {
 void CacheTree::drop_name(const std::string& key) {
   const auto name = name_of_key(key);
   if (kernel_cache_ && name) kernel_cache_->drop_entry(top_, *name);
+}
+
+std::string CacheTree::counts() const {
+  return fmt::format("hits {}\nmisses {}\n", hits_, misses_);
 }
 
 vfs::Attr CacheTree::top() const {
@@ -188,7 +193,10 @@ void CacheTree::lookup(const vfs::Call& call, Ino parent, std::string_view name,
       [this, call, held = waiting_.hold(call, std::move(reply))](Outcome<Value*> value) mutable {
         if (!waiting_.waits(call)) return;
         if (!value) return held(std::unexpected(value.error()));
-        if (!*value) return held(vfs::error(ENOENT));
+        if (!*value) {
+          misses_++;
+          return held(vfs::error(ENOENT));
+        }
         held(counted(**value));
       });
 }

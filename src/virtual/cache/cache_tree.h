@@ -27,6 +27,13 @@ class CacheTree final : public ReadOnly {
 
   vfs::Attr top() const;
 
+  // Everything acknowledged is sent before what is asked of it.
+  store::CacheStore& store();
+  // Others, or this mount past this tree, changed keys.
+  void changed(const store::CacheChange& change);
+  // How often a value was opened, and how often a key was asked for that is none, by this mount.
+  std::string counts() const;
+
   void lookup(const vfs::Call&, Ino parent, std::string_view name, vfs::Reply<vfs::Entry>) override;
   void forget(Ino, std::uint64_t count) override;
   void getattr(const vfs::Call&, Ino, vfs::Reply<vfs::Attr>) override;
@@ -91,10 +98,7 @@ class CacheTree final : public ReadOnly {
   };
   using Found = std::optional<store::CacheEntry>;
 
-  // Everything acknowledged is sent before what is asked of it.
-  store::CacheStore& store();
   store::CacheStore& started();
-  void changed(const store::CacheChange& change);
   void hears(bool hears);
   void sweep();
 
@@ -152,6 +156,7 @@ class CacheTree final : public ReadOnly {
   const WallTime born_;
   Values values_;
   bool hears_ = false;
+  std::uint64_t hits_ = 0, misses_ = 0;
   std::unordered_map<std::string, Asked> asked_;
   std::unordered_map<std::string, Coming> coming_;
   std::size_t coming_bytes_ = 0;

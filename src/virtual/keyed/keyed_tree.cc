@@ -1,0 +1,256 @@
+#include "virtual/keyed/keyed_tree.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "tuskfs/base/log.h"
+#include "tuskfs/base/utf8.h"
+#include "virtual/keyed/names.h"
+#include "virtual/names.h"
+
+namespace tusk::virt {
+namespace {
+
+using vfs::Outcome;
+using vfs::Reply;
+
+// As long as what was told of a file is told again.
+constexpr auto kMoment = std::chrono::seconds(1);
+
+std::int64_t number_in(const std::optional<std::string>& text) {
+  std::int64_t number = 0;
+  if (text) std::from_chars(text->data(), text->data() + text->size(), number);
+  return number;
+}
+
+}  // namespace
+
+KeyedTree::KeyedTree(Executor& executor, Place top, Ask ask, Ino first, uid_t owner, gid_t group)
+    : ReadOnly(EPERM),
+      executor_(executor),
+      top_(std::move(top)),
+      ask_(std::move(ask)),
+      owner_(owner),
+      group_(group),
+      born_(executor.wall_now()),
+      nodes_(top_, first) {}
+
+vfs::Attr KeyedTree::folder(std::string_view name) const {
+  return attr_of(nodes_.top_folder(name));
+}
+
+bool KeyedTree::has_fixed(Ino folder, std::string_view name) const {
+  const KeyedNode* node = nodes_.find(folder);
+  if (!node || name.empty()) return false;
+  const auto& places = node->spot.place->places;
+  return std::ranges::find(places, name, &Place::name) != places.end();
+}
+
+// Keys are not logged: one may be the token of a session.
+int KeyedTree::code_of(const Error& error, const std::string& statement) {
+  if (error.code == ENOTCONN) {
+    if (!std::exchange(is_down_, true))
+      log::error("sessions, limits, flags and settings cannot be asked for: {}", error.what);
+    return EIO;
+  }
+  if (error.code == EIO) log::error("{} failed: {}", statement, error.what);
+  return error.code;
+}
+
+void KeyedTree::ask(store::KeyedQuestion question, Reply<store::KeyedRows> done) {
+  const std::string statement = question.statement;
+  ask_(std::move(question),
+       [this, statement, done = std::move(done)](Result<store::KeyedRows> rows) mutable {
+         if (!rows) return done(vfs::error(code_of(rows.error(), statement)));
+         is_down_ = false;
+         done(std::move(*rows));
+       });
+}
+
+Outcome<Spot> KeyedTree::spot_of(Ino parent, std::string_view name) const {
+  const KeyedNode* node = nodes_.find(parent);
+  if (!node) return vfs::error(ESTALE);
+  const auto& [folder, keys] = node->spot;
+  if (!folder->is_folder()) return vfs::error(ENOTDIR);
+  if (name.size() > kNameMax) return vfs::error(ENAMETOOLONG);
+  if (!is_utf8(name)) return vfs::error(EILSEQ);
+  for (const Place& place : folder->places) {
+    if (!place.name.empty() && place.name == name) return Spot{&place, keys};
+  }
+  const auto any = std::ranges::find(folder->places, "", &Place::name);
+  auto key = any == folder->places.end() ? std::nullopt : key_in(*folder, name);
+  if (!key) return vfs::error(ENOENT);
+  Spot spot{&*any, keys};
+  spot.keys.push_back(std::move(*key));
+  return spot;
+}
+
+WallTime KeyedTree::time_in(const std::optional<std::string>& microseconds) const {
+  return microseconds ? WallTime{number_in(microseconds) * 1000} : executor_.wall_now();
+}
+
+void KeyedTree::locate(Spot spot, Reply<Located> done) {
+  const Place& place = *spot.place;
+  if (!place.find.empty()) {
+    store::KeyedQuestion question{place.find, spot.keys};
+    return ask(std::move(question), [this, spot = std::move(spot), done = std::move(done)](
+                                        Outcome<store::KeyedRows> rows) mutable {
+      if (!rows) return done(std::unexpected(rows.error()));
+      if (rows->empty()) return done(vfs::error(ENOENT));
+      auto& row = rows->front();
+      spot.keys.back() = row[0].value_or("");
+      done(
+          Located{std::move(spot), static_cast<std::uint64_t>(number_in(row[1])), time_in(row[2])});
+    });
+  }
+  if (place.read.empty()) return done(Located{std::move(spot), 0, born_});
+  read_text(spot, [spot, done = std::move(done)](Outcome<Text> text) mutable {
+    if (!text) return done(std::unexpected(text.error()));
+    done(Located{std::move(spot), text->text.size(), text->changed_at});
+  });
+}
+
+// A file that is there without any key is, before the schema is made, empty.
+void KeyedTree::read_text(const Spot& spot, Reply<Text> done) {
+  const Place& place = *spot.place;
+  const bool is_always = spot.keys.empty();
+  ask({place.read, spot.keys},
+      [this, &place, is_always, done = std::move(done)](Outcome<store::KeyedRows> rows) mutable {
+        if (!rows) return done(std::unexpected(rows.error()));
+        if (rows->empty() && !is_always) return done(vfs::error(ENOENT));
+        Text text{place.first_lines ? place.first_lines() : "", executor_.wall_now()};
+        if (!rows->empty()) {
+          text.text += rows->front()[0].value_or("");
+          text.changed_at = time_in(rows->front()[1]);
+        }
+        done(std::move(text));
+      });
+}
+
+void KeyedTree::take(const Spot& spot, std::string_view text, Reply<Taken> done) {
+  if (text.ends_with('\n')) text.remove_suffix(1);
+  auto question = spot.place->write(text);
+  if (!question) return done(std::unexpected(question.error()));
+  question->params.insert(question->params.begin(), spot.keys.begin(), spot.keys.end());
+  question->writes = true;
+  ask(std::move(*question), [spot, done = std::move(done)](Outcome<store::KeyedRows> rows) mutable {
+    if (!rows) return done(std::unexpected(rows.error()));
+    if (rows->empty()) return done(vfs::error(ENOENT));
+    if (spot.place->written) spot.place->written(spot.keys);
+    auto& row = rows->front();
+    done(Taken{row[0] == "true" ? 0 : EDQUOT, std::move(row[1])});
+  });
+}
+
+void KeyedTree::learn(Ino ino, std::uint64_t size, WallTime changed_at) {
+  if (KeyedNode* node = nodes_.find(ino)) node->facts = Facts{size, changed_at, executor_.now()};
+}
+void KeyedTree::forget_facts(Ino ino) {
+  if (KeyedNode* node = nodes_.find(ino)) node->facts.reset();
+}
+
+vfs::Attr KeyedTree::attr_of(const KeyedNode& node) const {
+  vfs::Attr attr;
+  attr.ino = node.ino;
+  attr.mode = node.spot.place->mode;
+  attr.nlink = node.spot.place->is_folder() ? 2 : 1;
+  attr.uid = owner_;
+  attr.gid = group_;
+  attr.size = node.facts ? node.facts->size : 0;
+  attr.blocks = (attr.size + 511) / 512;
+  attr.atime = attr.mtime = attr.ctime = node.facts ? node.facts->changed_at : born_;
+  attr.valid = attr.name_valid = vfs::Valid::never;
+  return attr;
+}
+
+vfs::Entry KeyedTree::counted(const Located& found, Ino parent) {
+  KeyedNode& node = nodes_.add(found.spot, parent);
+  learn(node.ino, found.size, found.changed_at);
+  return {attr_of(node)};
+}
+
+void KeyedTree::lookup(const vfs::Call& call, Ino parent, std::string_view name,
+                       Reply<vfs::Entry> reply) {
+  auto spot = spot_of(parent, name);
+  if (!spot) return reply(std::unexpected(spot.error()));
+  locate(std::move(*spot), [this, call, parent, held = waiting_.hold(call, std::move(reply))](
+                               Outcome<Located> found) mutable {
+    if (!found) return held(std::unexpected(found.error()));
+    if (waiting_.waits(call)) held(counted(*found, parent));
+  });
+}
+
+void KeyedTree::getattr(const vfs::Call& call, Ino ino, Reply<vfs::Attr> reply) {
+  const KeyedNode* node = nodes_.find(ino);
+  if (!node) return reply(vfs::error(ESTALE));
+  const bool is_known = node->facts && executor_.now() - node->facts->known_at < kMoment;
+  const bool stays = node->spot.place->is_folder() && node->spot.keys.empty();
+  if (is_known || stays) return reply(attr_of(*node));
+  locate(node->spot,
+         [this, ino, held = waiting_.hold(call, std::move(reply))](Outcome<Located> found) mutable {
+           const KeyedNode* still = nodes_.find(ino);
+           if (!found) return held(std::unexpected(found.error()));
+           if (!still) return held(vfs::error(ESTALE));
+           learn(ino, found->size, found->changed_at);
+           held(attr_of(*still));
+         });
+}
+
+void KeyedTree::setattr(const vfs::Call& call, Ino ino, const vfs::AttrChange& change,
+                        Reply<vfs::Attr> reply) {
+  const KeyedNode* node = nodes_.find(ino);
+  if (!node) return reply(vfs::error(ESTALE));
+  if (node->spot.place->is_folder() || change.mode || change.uid || change.gid)
+    return reply(vfs::error(EPERM));
+  if (!node->spot.place->write) return reply(vfs::error(EACCES));
+  if (change.size) return resize(*node, *change.size, std::move(reply));
+  getattr(call, ino, std::move(reply));
+}
+
+void KeyedTree::mkdir(const vfs::Call& call, Ino parent, std::string_view name, mode_t,
+                      Reply<vfs::Entry> reply) {
+  const auto spot = spot_of(parent, name);
+  if (!spot) return reply(vfs::error(spot.error().value == ENOENT ? EINVAL : spot.error().value));
+  if (spot->place->make.empty() || !spot->place->is_folder()) return reply(vfs::error(EPERM));
+  ask({spot->place->make, spot->keys, true},
+      [this, call, parent, spot = *spot,
+       held = waiting_.hold(call, std::move(reply))](Outcome<store::KeyedRows> rows) mutable {
+        if (!rows) return held(std::unexpected(rows.error()));
+        if (rows->empty()) return held(vfs::error(EEXIST));
+        if (waiting_.waits(call)) held(counted({spot, 0, executor_.wall_now()}, parent));
+      });
+}
+
+void KeyedTree::unlink(const vfs::Call& call, Ino parent, std::string_view name,
+                       Reply<void> reply) {
+  remove(call, parent, name, false, std::move(reply));
+}
+void KeyedTree::rmdir(const vfs::Call& call, Ino parent, std::string_view name, Reply<void> reply) {
+  remove(call, parent, name, true, std::move(reply));
+}
+void KeyedTree::remove(const vfs::Call& call, Ino parent, std::string_view name, bool is_folder,
+                       Reply<void> reply) {
+  const auto spot = spot_of(parent, name);
+  if (!spot) return reply(std::unexpected(spot.error()));
+  const Place& place = *spot->place;
+  if (place.is_folder() != is_folder) return reply(vfs::error(is_folder ? ENOTDIR : EISDIR));
+  if (place.remove.empty()) return reply(vfs::error(EPERM));
+  ask({place.remove, spot->keys, true},
+      [held = waiting_.hold(call, std::move(reply))](Outcome<store::KeyedRows> rows) mutable {
+        if (!rows) return held(std::unexpected(rows.error()));
+        rows->empty() ? held(vfs::error(ENOENT)) : held({});
+      });
+}
+
+void KeyedTree::setxattr(const vfs::Call&, Ino, std::string_view, ByteSpan, int,
+                         Reply<void> reply) {
+  reply(vfs::error(ENOTSUP));
+}
+void KeyedTree::getxattr(const vfs::Call&, Ino, std::string_view, Reply<ByteSpan> reply) {
+  reply(vfs::error(ENODATA));
+}
+void KeyedTree::listxattr(const vfs::Call&, Ino, Reply<std::string_view> reply) {
+  reply(std::string_view());
+}
+
+}  // namespace tusk::virt
