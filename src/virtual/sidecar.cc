@@ -123,7 +123,7 @@ class Sidecar final : public Forwarding {
   Ino side_of(Ino folder, std::string_view name) const {
     if (folder != cache_.top().ino) return folder;
     const Ino side = keyed_.folder(kCache).ino;
-    return keyed_.has_fixed(side, name) ? side : folder;
+    return !name.empty() && keyed_.has_place(side, name) ? side : folder;
   }
 
   // Not when something is read: reading has no side effects.

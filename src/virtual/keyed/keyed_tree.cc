@@ -39,9 +39,9 @@ vfs::Attr KeyedTree::folder(std::string_view name) const {
   return attr_of(nodes_.top_folder(name));
 }
 
-bool KeyedTree::has_fixed(Ino folder, std::string_view name) const {
+bool KeyedTree::has_place(Ino folder, std::string_view name) const {
   const KeyedNode* node = nodes_.find(folder);
-  if (!node || name.empty()) return false;
+  if (!node) return false;
   const auto& places = node->spot.place->places;
   return std::ranges::find(places, name, &Place::name) != places.end();
 }
@@ -210,7 +210,13 @@ void KeyedTree::setattr(const vfs::Call& call, Ino ino, const vfs::AttrChange& c
 void KeyedTree::mkdir(const vfs::Call& call, Ino parent, std::string_view name, mode_t,
                       Reply<vfs::Entry> reply) {
   const auto spot = spot_of(parent, name);
-  if (!spot) return reply(vfs::error(spot.error().value == ENOENT ? EINVAL : spot.error().value));
+  if (!spot) {
+    // Of what could be made, a name that no key has.
+    const bool is_wrong = spot.error().value == ENOENT && has_place(parent, "");
+    return reply(vfs::error(is_wrong                       ? EINVAL
+                            : spot.error().value == ENOENT ? EPERM
+                                                           : spot.error().value));
+  }
   if (spot->place->make.empty() || !spot->place->is_folder()) return reply(vfs::error(EPERM));
   ask({spot->place->make, spot->keys, true},
       [this, call, parent, spot = *spot,

@@ -24,8 +24,8 @@ class KeyedTree final : public ReadOnly {
   KeyedTree(Executor& executor, Place top, Ask ask, Ino first, uid_t owner, gid_t group);
 
   vfs::Attr folder(std::string_view name) const;
-  // Whether a folder has a fixed file or folder of this name.
-  bool has_fixed(Ino folder, std::string_view name) const;
+  // Whether a folder has a fixed file or folder of this name; empty: one for each key.
+  bool has_place(Ino folder, std::string_view name) const;
 
   void lookup(const vfs::Call&, Ino parent, std::string_view name, vfs::Reply<vfs::Entry>) override;
   void forget(Ino ino, std::uint64_t count) override { nodes_.forget(ino, count); }
