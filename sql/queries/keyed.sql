@@ -82,14 +82,14 @@ select 'true', null::text from tusk_cache.flush(nullif($1::text, ''))
 select 'true', null::text from tusk_cache.sweep(100000)
 
 -- name: keyed_flag_list
-select f.name, null::text, (extract(epoch from f.updated_at) * 1000000)::int8::text
+select f.name, '0', (extract(epoch from f.updated_at) * 1000000)::int8::text
 from tusk_cache.feature_flags f
 where f.name > $1::text
 order by f.name
 limit $2::text::int8
 
 -- name: keyed_flag_find
-select f.name, null::text, (extract(epoch from f.updated_at) * 1000000)::int8::text
+select f.name, '0', (extract(epoch from f.updated_at) * 1000000)::int8::text
 from tusk_cache.feature_flags f
 where f.name = $1::text
 
@@ -162,14 +162,14 @@ from tusk_cache.feature_flags f
 where f.name = $1::text
 
 -- name: keyed_bucket_list
-select b.name, null::text, null::text
+select b.name, '0', null::text
 from tusk_cache.rate_buckets b
 where b.name collate "C" > $1::text
 order by b.name collate "C"
 limit $2::text::int8
 
 -- name: keyed_bucket_find
-select b.name, null::text, null::text
+select b.name, '0', null::text
 from tusk_cache.rate_buckets b
 where b.name = $1::text
 

@@ -121,9 +121,9 @@ class Sidecar final : public Forwarding {
 
   // The folder that holds the name.
   Ino side_of(Ino folder, std::string_view name) const {
-    if (folder != cache_.top().ino) return folder;
+    if (!name.starts_with('.') || folder != cache_.top().ino) return folder;
     const Ino side = keyed_.folder(kCache).ino;
-    return !name.empty() && keyed_.has_place(side, name) ? side : folder;
+    return keyed_.has_place(side, name) ? side : folder;
   }
 
   // Not when something is read: reading has no side effects.

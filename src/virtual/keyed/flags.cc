@@ -40,15 +40,19 @@ Place text_file(const char* name, std::string statements,
 }
 
 Place check_folder() {
-  Place folder{.name = "check", .mode = S_IFDIR | 0111};
-  folder.places.push_back({.mode = S_IFREG | 0444, .read = "keyed_flag_check_read"});
+  Place folder{.name = "check", .mode = S_IFDIR | 0111, .is_believed = true};
+  folder.places.push_back(
+      {.mode = S_IFREG | 0444, .is_believed = true, .read = "keyed_flag_check_read"});
   return folder;
 }
 
 }  // namespace
 
 Place flags() {
-  Place flag{.find = "keyed_flag_find", .make = "keyed_flag_make", .remove = "keyed_flag_remove"};
+  Place flag{.find = "keyed_flag_find",
+             .make = "keyed_flag_make",
+             .remove = "keyed_flag_remove",
+             .is_believed = true};
   flag.places.push_back(text_file("enabled", "keyed_flag_enabled", enabled_in));
   flag.places.push_back(text_file("percentage", "keyed_flag_percentage", percentage_in));
   flag.places.push_back(text_file("actors", "keyed_flag_actors", actors_in));

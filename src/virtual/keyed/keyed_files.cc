@@ -40,11 +40,13 @@ void KeyedTree::open(const vfs::Call& call, Ino ino, int flags, Reply<vfs::Opene
   if (reads && place.read.empty()) return reply(vfs::error(EACCES));
   open.appends = (flags & O_APPEND) != 0;
   open.emptied = open.writes && truncates;
+  // Who writes commands mostly reads what they were answered.
+  const bool looks = reads && !(open.writes && place.writing == Writing::alone);
   // Who changes a part of it begins with what there is.
   const bool edits =
       open.writes && !truncates &&
       (place.writing == Writing::at_close || (place.writing == Writing::whole && open.appends));
-  if (!reads && !edits) return reply(opened(std::move(open)));
+  if (!looks && !edits) return reply(opened(std::move(open)));
   const Spot spot = open.spot;
   read_text(spot, [this, call, edits, open = std::move(open),
                    held = waiting_.hold(call, std::move(reply))](Outcome<Text> text) mutable {

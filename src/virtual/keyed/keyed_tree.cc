@@ -159,7 +159,8 @@ vfs::Attr KeyedTree::attr_of(const KeyedNode& node) const {
   attr.size = node.facts ? node.facts->size : 0;
   attr.blocks = (attr.size + 511) / 512;
   attr.atime = attr.mtime = attr.ctime = node.facts ? node.facts->changed_at : born_;
-  attr.valid = attr.name_valid = vfs::Valid::never;
+  attr.valid = vfs::Valid::never;
+  attr.name_valid = node.spot.place->is_believed ? vfs::Valid::briefly : vfs::Valid::never;
   return attr;
 }
 

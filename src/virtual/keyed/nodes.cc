@@ -5,7 +5,7 @@
 namespace tusk::virt {
 
 KeyedNodes::KeyedNodes(const Place& top, Ino first)
-    : last_ino_(static_cast<std::uint64_t>(first) - 1) {
+    : top_(top), first_(static_cast<std::uint64_t>(first)), last_ino_(first_ - 1) {
   add({&top, {}}, first);
   for (const Place& folder : top.places) add({&folder, {}}, first);
 }
@@ -20,9 +20,9 @@ const KeyedNode* KeyedNodes::find(Ino ino) const {
 }
 
 const KeyedNode& KeyedNodes::top_folder(std::string_view name) const {
-  const auto found = std::ranges::find_if(
-      nodes_, [name](const auto& each) { return each.second.spot.place->name == name; });
-  return found->second;
+  const auto found = std::ranges::find(top_.places, name, &Place::name);
+  const auto number = static_cast<std::uint64_t>(found - top_.places.begin());
+  return *find(Ino{first_ + 1 + number});
 }
 
 KeyedNode& KeyedNodes::add(const Spot& spot, Ino parent) {

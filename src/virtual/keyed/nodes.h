@@ -40,6 +40,8 @@ class KeyedNodes {
  private:
   using Id = std::pair<const Place*, Keys>;
 
+  const Place& top_;
+  const std::uint64_t first_;
   std::uint64_t last_ino_;
   std::map<Id, KeyedNode> nodes_;
   std::unordered_map<std::uint64_t, KeyedNode*> by_ino_;

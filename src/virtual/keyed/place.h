@@ -33,6 +33,9 @@ struct Place {
   std::string find = {};  // whether the key is there; files without are found by reading them
   std::string make = {}, remove = {};
 
+  // That the name is there is believed for a moment. Who opens what is gone by then is told so.
+  bool is_believed = false;
+
   // Of a folder.
   std::string list = {};  // its keys
   std::vector<Place> places = {};

@@ -41,6 +41,7 @@ Place rate_limits() {
   Place bucket{.find = "keyed_bucket_find",
                .make = "keyed_bucket_make",
                .remove = "keyed_bucket_remove",
+               .is_believed = true,
                .list = "keyed_rate_list"};
   bucket.places.push_back(std::move(config));
   bucket.places.push_back(std::move(key));
