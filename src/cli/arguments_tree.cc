@@ -79,8 +79,10 @@ void add_mount(CLI::App& app, Parsed& parsed) {
                    "the tree as it was, read-only: a time such as 2026-11-23T10:00:00Z, or a "
                    "snapshot; beside a mount of the present, if there is one")
       ->type_name("TIME|SNAPSHOT");
-  verb->add_flag("--sidecar", request.sidecar,
-                 "show stats/ and cache/ in the root too (they are in .tusk anyway)");
+  verb->add_flag(
+      "--sidecar", request.sidecar,
+      "show stats/, cache/, flags/, ratelimit/ and sessions/ in the root too (they are in "
+      ".tusk anyway)");
   verb->add_flag("--migrate", request.migrate, "bring an older schema up to date first");
   verb->callback([&parsed] {
     take_mount(parsed);

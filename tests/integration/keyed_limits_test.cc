@@ -123,6 +123,23 @@ TEST_F(KeyedLimits, no_more_than_the_limit_whoever_asks) {
   EXPECT_EQ(denied, 110);
 }
 
+TEST_F(KeyedLimits, what_a_role_may_not_do_is_denied) {
+  bucket("burst 9 count 1 period 3600");
+  ASSERT_EQ(make("flags/f"), 0);
+  sql_->run("drop role if exists keyed_writer; create role keyed_writer login in role tusk_writer");
+  std::string as_writer = database_;
+  as_writer.replace(as_writer.find("user=postgres"), 13, "user=keyed_writer");
+  const SidecarMount other(as_writer);
+  put(other.path() / "ratelimit/b/ann", "1");
+  EXPECT_EQ(remaining("ann"), 9);
+  EXPECT_EQ(get(other.path() / "flags/f/enabled"), "0\n");
+  const Fd fd = open_file(other.path() / "flags/f/enabled", O_WRONLY);
+  EXPECT_EQ(errno_of(::write(fd.get(), "1", 1)), EACCES);
+  EXPECT_EQ(errno_of(::mkdir((other.path() / "ratelimit/c").c_str(), 0755)), EACCES);
+  EXPECT_EQ(errno_of(::rmdir((other.path() / "flags/f").c_str())), EACCES);
+  EXPECT_EQ(names_in(other.path() / "sessions"), Strings{});
+}
+
 TEST_F(KeyedLimits, windows) {
   bucket("count 2 period 86400 algorithm fixed");
   EXPECT_EQ(write("ratelimit/b/ann", "2"), 0);

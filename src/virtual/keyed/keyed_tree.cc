@@ -23,6 +23,9 @@ std::int64_t number_in(const std::optional<std::string>& text) {
   return number;
 }
 
+// Folders that are there without any key.
+bool stays(const KeyedNode& node) { return node.spot.place->is_folder() && node.spot.keys.empty(); }
+
 }  // namespace
 
 KeyedTree::KeyedTree(Executor& executor, Place top, Ask ask, Ino first, uid_t owner, gid_t group)
@@ -161,6 +164,7 @@ vfs::Attr KeyedTree::attr_of(const KeyedNode& node) const {
   attr.atime = attr.mtime = attr.ctime = node.facts ? node.facts->changed_at : born_;
   attr.valid = vfs::Valid::never;
   attr.name_valid = node.spot.place->is_believed ? vfs::Valid::briefly : vfs::Valid::never;
+  if (stays(node)) attr.valid = attr.name_valid = vfs::Valid::lasting;
   return attr;
 }
 
@@ -185,8 +189,7 @@ void KeyedTree::getattr(const vfs::Call& call, Ino ino, Reply<vfs::Attr> reply) 
   const KeyedNode* node = nodes_.find(ino);
   if (!node) return reply(vfs::error(ESTALE));
   const bool is_known = node->facts && executor_.now() - node->facts->known_at < kMoment;
-  const bool stays = node->spot.place->is_folder() && node->spot.keys.empty();
-  if (is_known || stays) return reply(attr_of(*node));
+  if (is_known || stays(*node)) return reply(attr_of(*node));
   locate(node->spot,
          [this, ino, held = waiting_.hold(call, std::move(reply))](Outcome<Located> found) mutable {
            const KeyedNode* still = nodes_.find(ino);
