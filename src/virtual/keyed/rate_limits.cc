@@ -36,6 +36,7 @@ Place rate_limits() {
   Place config{.name = "config", .mode = S_IFREG | 0644, .read = "keyed_bucket_config_read"};
   config.write = config_in;
   Place key{.mode = S_IFREG | 0666, .remove = "keyed_rate_remove", .read = "keyed_rate_read"};
+  key.is_believed = config.is_believed = true;
   key.write = quantity_in;
   key.writing = Writing::alone;
   Place bucket{.find = "keyed_bucket_find",
