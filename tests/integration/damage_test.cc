@@ -25,7 +25,7 @@ class DamageTest : public OwnMountTest {
   }
   // Runs statements on the unmounted tree, then mounts it again.
   void damage(const std::string& statements) {
-    Sql(mount_->dsn()).run(statements);
+    Sql(mount_->dsn()).run("set tusk.driver = on; " + statements);
     mount_->mount();
   }
   Path at(const std::string& name) const { return mount_->path() / name; }

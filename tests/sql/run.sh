@@ -1,9 +1,11 @@
 #!/bin/bash
-# Tests sql/cache on a PostgreSQL of its own, which is gone afterwards.
+# Tests sql/cache and sql/migrations on a PostgreSQL of its own, which is gone afterwards.
 # Needs pgTAP and pg_prove (Debian: postgresql-15-pgtap). PG_BIN names the server's programs.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 sql=$(cd "$here/../../sql/cache" && pwd)
+tree=$(cd "$here/../../sql/migrations" && pwd)
+checks=$(cd "$here/../../sql/checks" && pwd)
 bin=${PG_BIN:-/usr/lib/postgresql/$(ls /usr/lib/postgresql | sort -n | tail -1)/bin}
 work=$(mktemp -d /tmp/tusk-sql.XXXXXX)
 export PGHOST=$work PGUSER=postgres PGDATABASE=cache_test PGOPTIONS=--client-min-messages=warning
@@ -93,4 +95,25 @@ expect "cache, sessions, flags after a crash" "0|1|1" "$(quietly -c "select (sel
   (select count(*) from tusk_cache.sessions), (select count(*) from tusk_cache.feature_flags)")"
 expect "the cache works after a crash" t "$(quietly -c "select tusk_cache.set('a', '1')")"
 quietly -c "select tusk_cache.sweep()" >/dev/null
+# The tree: what SQL clients may do to it leaves nothing that fsck would find.
+createdb tree_test
+export PGDATABASE=tree_test
+quietly -c 'create schema tusk'
+up() { for each in "$tree"/*.up.sql; do quietly -1 -f "$each"; done; }
+up
+pg_dump -n tusk | grep -v '^\\' >"$work/first"
+for each in $(ls -r "$tree"/*.down.sql); do quietly -1 -f "$each"; done
+expect "down leaves nothing of the tree" 0 "$(quietly -c "select count(*) from pg_depend
+  where refclassid = 'pg_namespace'::regclass and refobjid = 'tusk'::regnamespace")"
+up
+pg_dump -n tusk | grep -v '^\\' >"$work/second"
+cmp "$work/first" "$work/second" || failed "up after down makes another tree"
+echo "ok: up, down, up of the tree"
+quietly -c "insert into tusk.tenants (name, root_id) values ('default', tusk.uuid_v7())" \
+  -c "insert into tusk.folders (id, tenant_id, parent_id, name) select root_id, id, root_id, '' from tusk.tenants" \
+  -c "insert into tusk.mounts (tenant_id, folders) select id, 0 from tusk.tenants"
+pg_prove -q "$here/tree_test.sql"
+for each in "$checks"/*.sql; do
+  expect "$(basename "$each" .sql)" "" "$(quietly -f "$each")"
+done
 echo "All passed."

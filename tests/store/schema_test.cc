@@ -154,6 +154,7 @@ TEST_F(Schema, the_checksum_is_the_one_that_xxhsum_prints) {
 TEST_F(Schema, rows_that_make_no_sense_are_flagged_alone) {
   for (const std::string name : {"mode", "size", "holes", "uid", "sound"}) insert(name);
   sql_.run(
+      "set tusk.driver = 'on';"
       "update tusk.files set mode = 16877 where filename = 'mode';"
       "update tusk.files set size_bytes = -1 where filename = 'size';"
       "update tusk.files set data = null, holes = '{3,1}' where filename = 'holes';"
