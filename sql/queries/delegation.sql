@@ -19,6 +19,18 @@ select
   coalesce(bool_or(l.holds and l.is_exclusive), false)
 from tusk.sessions_at(tusk.delegation_key($1::uuid)) l
 
+-- name: has_references
+-- Whether rows of applications can keep something of a tree from being deleted: one row. Foreign keys
+-- have triggers at the tables that they refer to.
+select
+  exists (
+    select 1
+    from pg_catalog.pg_trigger t
+    where t.tgrelid in ('tusk.files'::regclass, 'tusk.folders'::regclass)
+      and t.tgconstrrelid <> 0)
+  and (select t.policy->>'on_reference' from tusk.tenants t where t.id = $1::uuid)
+    is distinct from 'trash'
+
 -- name: ping
 select 1
 

@@ -73,6 +73,10 @@ from tusk.file_links l
 where l.file_id = $1::uuid
 order by l.folder_id, l.name
 
+-- name: reference_to
+-- What keeps a file or folder from being deleted: one row.
+select coalesce(tusk.reference_to($1::uuid), '')
+
 -- name: is_owned
 -- Whether a folder and everything below it is one user's: one row. Looks at all of it, each folder by
 -- index.

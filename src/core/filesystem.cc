@@ -50,21 +50,26 @@ class CoreFilesystem final : public Filesystem {
         });
   }
   void unlink(const Call& call, Ino parent, std::string_view name, Reply<void> reply) override {
-    run(call, std::move(reply), [this, call, parent, name = std::string(name)] {
-      return core::unlink(core_, call, parent, name);
-    });
+    run(call, std::move(reply),
+        [this, call, parent, name = std::string(name),
+         check = std::shared_ptr<ReferenceCheck>()]() mutable {
+          return core::unlink(core_, call, parent, name, check);
+        });
   }
   void rmdir(const Call& call, Ino parent, std::string_view name, Reply<void> reply) override {
-    run(call, std::move(reply), [this, call, parent, name = std::string(name)] {
-      return core::rmdir(core_, call, parent, name);
-    });
+    run(call, std::move(reply),
+        [this, call, parent, name = std::string(name),
+         check = std::shared_ptr<ReferenceCheck>()]() mutable {
+          return core::rmdir(core_, call, parent, name, check);
+        });
   }
   void rename(const Call& call, Ino parent, std::string_view name, Ino new_parent,
               std::string_view new_name, unsigned flags, Reply<void> reply) override {
     run(call, std::move(reply),
         [this, by = call.uid, parent, name = std::string(name), new_parent,
-         new_name = std::string(new_name), flags] {
-          return core::rename(core_, {by, parent, name, new_parent, new_name, flags});
+         new_name = std::string(new_name), flags,
+         check = std::shared_ptr<ReferenceCheck>()]() mutable {
+          return core::rename(core_, {by, parent, name, new_parent, new_name, flags, check});
         });
   }
   void link(const Call& call, Ino ino, Ino new_parent, std::string_view new_name,

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "core/core.h"
+#include "core/references.h"
 #include "tuskfs/base/result.h"
 #include "tuskfs/vfs/vfs.h"
 
@@ -21,8 +22,10 @@ Attempt<vfs::Entry> mknod(Core&, const vfs::Call&, Ino parent, std::string_view 
 Attempt<vfs::Entry> mkdir(Core&, const vfs::Call&, Ino parent, std::string_view name, mode_t);
 Attempt<vfs::Entry> symlink(Core&, const vfs::Call&, Ino parent, std::string_view name,
                             std::string_view target);
-Attempt<void> unlink(Core&, const vfs::Call&, Ino parent, std::string_view name);
-Attempt<void> rmdir(Core&, const vfs::Call&, Ino parent, std::string_view name);
+Attempt<void> unlink(Core&, const vfs::Call&, Ino parent, std::string_view name,
+                     std::shared_ptr<ReferenceCheck>&);
+Attempt<void> rmdir(Core&, const vfs::Call&, Ino parent, std::string_view name,
+                    std::shared_ptr<ReferenceCheck>&);
 struct RenameArgs {
   uid_t by;
   Ino parent;
@@ -30,6 +33,7 @@ struct RenameArgs {
   Ino new_parent;
   std::string_view new_name;
   unsigned flags = 0;
+  std::shared_ptr<ReferenceCheck>& check;  // of what it replaces
 };
 Attempt<void> rename(Core&, const RenameArgs&);
 Attempt<vfs::Entry> link(Core&, Ino, Ino new_parent, std::string_view new_name);

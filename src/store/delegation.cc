@@ -86,7 +86,10 @@ void Delegation::watch(const std::stop_token& stop) {
       auto opened = open_session(context_);
       connection = opened ? std::move(*opened) : nullptr;
     }
-    if (connection) look(*connection);
+    if (connection) {
+      look(*connection);
+      look_for_references(*connection);
+    }
     std::unique_lock lock(mutex_);
     wake_.wait_for(lock, stop, connection ? pause() : kRetry, [] { return false; });
   }
@@ -120,6 +123,12 @@ void Delegation::look(Connection& connection) {
   if (!wanted->row(0).boolean(0)) return;
   state_ = State::recalled;
   tell([](Delegate& delegate) { delegate.recalled(); });
+}
+
+// Nobody tells that a foreign key was made.
+void Delegation::look_for_references(Connection& connection) {
+  const auto found = connection.run("has_references", Params().add(tenant_));
+  if (found) has_references_.store(found->row(0).boolean(0), std::memory_order_relaxed);
 }
 
 void Delegation::checked() {

@@ -4,6 +4,7 @@
 // the others have committed.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -36,6 +37,8 @@ class Delegation {
   void give(Committer& committer);
   void take(Committer& committer);
   void tell_missed(std::vector<Uuid> ids);
+  // As of the last look, by any thread. See Store.
+  bool has_references() const { return has_references_.load(std::memory_order_relaxed); }
   // What was lost was looked after.
   void checked();
   // Nobody is told of anything any more, `lost` is not called, and who takes does not wait. After
@@ -47,6 +50,7 @@ class Delegation {
 
   void watch(const std::stop_token& stop);
   void look(Connection& connection);
+  void look_for_references(Connection& connection);
   void look_for_changes(Connection& connection);
   std::chrono::milliseconds pause() const;
   void tell_who_writes(Connection& connection);
@@ -60,6 +64,7 @@ class Delegation {
   // Shared with what is on its way to the core thread.
   const std::shared_ptr<Delegate*> delegate_ = std::make_shared<Delegate*>(nullptr);
 
+  std::atomic<bool> has_references_ = false;
   std::mutex mutex_;
   std::condition_variable_any wake_;
   State state_ = State::held;    // guarded by mutex_

@@ -255,4 +255,10 @@ Result<bool> Loader::owned(FolderId folder, uid_t owner) {
   return results[0].row(0).boolean(0);
 }
 
+Result<std::string> Loader::reference(const Uuid& entry) {
+  const Params params = Params().add(entry);
+  TRY_ASSIGN(const auto results, ask({{"reference_to", params}}));
+  return std::string(results[0].row(0).text(0));
+}
+
 }  // namespace tusk::store

@@ -23,6 +23,7 @@ class Loader {
   Result<EntryRows> entries(const std::vector<Uuid>& ids);
   Result<TrashedEntry> trashed(const TrashQuery& query);
   Result<bool> owned(FolderId folder, uid_t owner);
+  Result<std::string> reference(const Uuid& entry);
 
   struct Query {
     std::string_view statement;

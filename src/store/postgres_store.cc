@@ -95,6 +95,12 @@ class PostgresStoreImpl final : public PostgresStore {
                      std::move(callback));
   }
 
+  bool has_references() const override { return delegation_.has_references(); }
+  void load_reference(Uuid entry, Callback<Result<std::string>> callback) override {
+    loads_.ask<std::string>([entry](Loader& loader) { return loader.reference(entry); },
+                            std::move(callback));
+  }
+
   void commit(std::shared_ptr<const Group> group, Callback<CommitResult> callback) override {
     auto answer = std::make_shared<Callback<CommitResult>>(std::move(callback));
     const bool queued = commits_.push([this, group = std::move(group), answer](Loader& loader) {

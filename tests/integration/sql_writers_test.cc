@@ -167,6 +167,48 @@ TEST_F(SqlWritersTest, functions_and_the_mount_work_on_the_same_tree) {
   EXPECT_EQ(stat_of(at("a")).st_nlink, 3u);
 }
 
+TEST_F(SqlWritersTest, what_rows_of_applications_refer_to_is_busy) {
+  for (const char* name : {"file", "other", "free"}) put(at(name), name);
+  make_folder(at("folder"));
+  ASSERT_EQ(::link(at("file").c_str(), at("second name").c_str()), 0);
+  sync();
+  declare("refers to it");
+  const std::string schema = "busy_" + std::to_string(::getpid());
+  sql().run("create schema " + schema + "; create table " + schema +
+            ".invoices (file uuid references tusk.files (id), folder uuid references "
+            "tusk.folders (id))");
+  sql().rows("insert into " + schema + ".invoices values ($1, $2)",
+             {id_of("file"), id_of("folder")});
+  const auto removed = [&](const char* name) { return errno_of(::unlink(at(name).c_str())); };
+  EXPECT_EQ(removed("second name"), 0);
+  // The mount knows of a new foreign key after a moment.
+  std::this_thread::sleep_for(1s);
+  EXPECT_EQ(removed("file"), EBUSY);
+  EXPECT_EQ(errno_of(::rename(at("other").c_str(), at("file").c_str())), EBUSY);
+  EXPECT_EQ(errno_of(::rmdir(at("folder").c_str())), EBUSY);
+  EXPECT_NE(mount().log().find("invoices_file_fkey of invoices refers to it"), std::string::npos)
+      << mount().log();
+  EXPECT_EQ(get(at("file")), "file");
+  EXPECT_EQ(errno_of(::rename(at("file").c_str(), at("renamed").c_str())), 0);
+  EXPECT_EQ(removed("free"), 0);
+  put(at("never stored"), "x");
+  EXPECT_EQ(removed("never stored"), 0);
+  sql().run("update " + schema + ".invoices set folder = null");
+  EXPECT_EQ(errno_of(::rmdir(at("folder").c_str())), 0);
+
+  sql().run("update tusk.tenants set policy = policy || '{\"on_reference\": \"trash\"}'");
+  EXPECT_TRUE(comes_true([&] { return removed("renamed") == 0; }));
+  sync();
+  EXPECT_THROW(sql().run("delete from tusk.files where deleted_at is not null"), std::exception);
+  EXPECT_GT(sql().number("select tusk.trash_purge()"), 0);
+  EXPECT_EQ(sql().number("select count(*) from tusk.trash_list() t where t.original_path = $1",
+                         {tree_path("renamed")}),
+            1);
+  sql().run("drop schema " + schema +
+            " cascade; update tusk.tenants set policy = policy - 'on_reference'");
+  EXPECT_EQ(sql().number("select tusk.trash_purge()"), 1);
+}
+
 TEST_F(SqlWritersTest, attributes_and_extended_attributes_show) {
   put(at("file"), "x");
   sync();

@@ -35,6 +35,8 @@ class MemStore final : public store::Store {
   void load_trashed(const store::TrashQuery&,
                     store::Callback<Result<store::TrashedEntry>>) override;
   void load_ownership(FolderId, uid_t, store::Callback<Result<bool>>) override;
+  bool has_references() const override { return false; }
+  void load_reference(Uuid, store::Callback<Result<std::string>>) override;
   void commit(std::shared_ptr<const store::Group>, store::Callback<store::CommitResult>) override;
   void set_delegate(store::Delegate* delegate) override { delegate_ = delegate; }
   void give_back() override;

@@ -148,4 +148,11 @@ void MemStore::load_ownership(FolderId, uid_t, Callback<Result<bool>> callback) 
   });
 }
 
+void MemStore::load_reference(Uuid, Callback<Result<std::string>> callback) {
+  answer([callback = std::move(callback)](bool connected) mutable {
+    if (!connected) return callback(std::unexpected(not_connected()));
+    callback(std::string());
+  });
+}
+
 }  // namespace tusk::testing

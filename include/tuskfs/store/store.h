@@ -129,6 +129,12 @@ class Store {
   // Whether the folder and everything below it, as committed, belongs to the user.
   virtual void load_ownership(FolderId, uid_t, Callback<Result<bool>>) = 0;
 
+  // Whether rows of applications can refer to files or folders, and keep them from being deleted; a
+  // moment old. Then load_reference tells by which constraint of which table one is; empty: by
+  // none.
+  virtual bool has_references() const = 0;
+  virtual void load_reference(Uuid, Callback<Result<std::string>>) = 0;
+
   // One at a time; groups are numbered consecutively from attached().last_group + 1.
   virtual void commit(std::shared_ptr<const Group>, Callback<CommitResult>) = 0;
 

@@ -60,13 +60,15 @@ Attempt<vfs::Entry> link(Core& core, Ino ino, Ino new_parent, std::string_view n
   return entry_of(*node);
 }
 
-Attempt<void> unlink(Core& core, const vfs::Call& call, Ino parent, std::string_view name) {
+Attempt<void> unlink(Core& core, const vfs::Call& call, Ino parent, std::string_view name,
+                     std::shared_ptr<ReferenceCheck>& check) {
   ATTEMPT(check_name(name));
   ATTEMPT(core.txg.admit(0));
   ATTEMPT_ASSIGN(Node * folder, loaded_folder(core, parent));
   ATTEMPT_ASSIGN(Node * node, find_entry(*folder, name));
   if (node->is_folder) return error(EISDIR);
   if (node->meta.nlink > 1) ATTEMPT(load_links(core, *node));
+  ATTEMPT(check_unreferenced(core, *node, check));
   const WallTime now = core.now();
   leave(core, *folder, name, *node, call.uid);
   node->meta.ctime = now;
@@ -74,7 +76,8 @@ Attempt<void> unlink(Core& core, const vfs::Call& call, Ino parent, std::string_
   return {};
 }
 
-Attempt<void> rmdir(Core& core, const vfs::Call& call, Ino parent, std::string_view name) {
+Attempt<void> rmdir(Core& core, const vfs::Call& call, Ino parent, std::string_view name,
+                    std::shared_ptr<ReferenceCheck>& check) {
   ATTEMPT(check_name(name));
   ATTEMPT(core.txg.admit(0));
   ATTEMPT_ASSIGN(Node * folder, loaded_folder(core, parent));
@@ -82,6 +85,7 @@ Attempt<void> rmdir(Core& core, const vfs::Call& call, Ino parent, std::string_v
   if (!node->is_folder) return error(ENOTDIR);
   ATTEMPT(load_dir(core, *node));
   if (!node->dir->empty()) return error(ENOTEMPTY);
+  ATTEMPT(check_unreferenced(core, *node, check));
   const WallTime now = core.now();
   leave(core, *folder, name, *node, call.uid);
   node->meta.ctime = now;

@@ -73,13 +73,14 @@ Attempt<void> check_replace(Core& core, const Side& from, const Side& to) {
   return {};
 }
 
-Attempt<void> move(Core& core, Side from, Side to, uid_t by) {
+Attempt<void> move(Core& core, Side from, Side to, const RenameArgs& args) {
   if (from.node == to.node) return {};  // two names of one file: POSIX does nothing
   if (from.node->is_folder && is_below(core, *from.node, *to.folder)) return error(EINVAL);
   const WallTime now = core.now();
   if (to.node) {
     ATTEMPT(check_replace(core, from, to));
-    leave(core, *to.folder, to.name, *to.node, by);
+    ATTEMPT(check_unreferenced(core, *to.node, args.check));
+    leave(core, *to.folder, to.name, *to.node, args.by);
     to.node->meta.ctime = now;
   }
   from.folder->dir->remove(from.name);
@@ -108,7 +109,7 @@ Attempt<void> rename(Core& core, const RenameArgs& args) {
   const Side to{new_folder, args.new_name, new_folder->dir->find(args.new_name)};
   if (args.flags & RENAME_NOREPLACE && to.node) return error(EEXIST);
   if (!node->is_folder && node->meta.nlink > 1) ATTEMPT(load_links(core, *node));
-  if (!(args.flags & RENAME_EXCHANGE)) return move(core, from, to, args.by);
+  if (!(args.flags & RENAME_EXCHANGE)) return move(core, from, to, args);
   if (to.node && !to.node->is_folder && to.node->meta.nlink > 1)
     ATTEMPT(load_links(core, *to.node));
   return exchange(core, from, to);
