@@ -152,6 +152,7 @@ drop function tusk.reference_to(uuid);
 drop function tusk.end_name(uuid, uuid, boolean, bigint, bigint, text);
 drop function tusk.check_attributes(integer, boolean, bigint, bigint);
 drop function tusk.enter_name(uuid, uuid, uuid, text);
+drop function tusk.lock_folder(uuid);
 drop function tusk.keeps_trash(uuid, uuid);
 drop function tusk.policy_of(uuid);
 drop function tusk.clock_ns();

@@ -83,6 +83,33 @@ comment on function tusk.keeps_trash(uuid, uuid) is
 
 -- Names.
 
+create function tusk.lock_folder(folder uuid)
+returns boolean
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  perform 1
+  from tusk.folders d
+  where d.id = lock_folder.folder
+    and d.deleted_at is null
+  for no key update;
+  if found then
+    return true;
+  end if;
+  -- A tree that was never mounted has no root yet. The first mount makes it its user's.
+  insert into tusk.folders (id, tenant_id, parent_id, name)
+  select t.root_id, t.id, t.root_id, ''
+  from tusk.tenants t
+  where t.root_id = lock_folder.folder
+  on conflict do nothing;
+  return found;
+end
+$$;
+comment on function tusk.lock_folder(uuid) is
+  'Keeps others from taking or leaving names in a folder until the end of the transaction; false when it is not in a tree.';
+
 create function tusk.enter_name(tree uuid, folder uuid, entry uuid, name text)
 returns void
 language plpgsql
@@ -96,13 +123,13 @@ begin
         hint = 'a name has 1 to 255 bytes, no slash, and is not . or ..';
   end if;
   -- With the folder's row locked nobody else enters the same name, be it in another table.
-  perform 1
-  from tusk.folders d
-  where d.id = enter_name.folder
-    and d.tenant_id = enter_name.tree
-    and d.deleted_at is null
-  for no key update;
-  if not found then
+  if not tusk.lock_folder(folder)
+    or not exists (
+      select 1
+      from tusk.folders d
+      where d.id = enter_name.folder
+        and d.tenant_id = enter_name.tree)
+  then
     raise exception 'folder % is not in the tree', folder
       using errcode = 'foreign_key_violation', hint = 'see tusk.folders';
   end if;
@@ -504,10 +531,16 @@ security definer
 set search_path = ''
 as $$
 begin
-  if new.parent_id = new.id or new.deleted_at is not null then
+  if new.deleted_at is not null then
     return new;
-  end if;
-  if new.parent_id is null then
+  elsif new.parent_id = new.id then
+    if not exists (
+      select 1 from tusk.tenants t where t.root_id = new.id and t.id = new.tenant_id)
+    then
+      raise exception 'a folder cannot be in itself' using errcode = 'check_violation';
+    end if;
+    return new;
+  elsif new.parent_id is null then
     select t.root_id into new.parent_id from tusk.tenants t where t.id = new.tenant_id;
   elsif new.tenant_id is null then
     select d.tenant_id into new.tenant_id from tusk.folders d where d.id = new.parent_id;
@@ -632,11 +665,12 @@ security definer
 set search_path = ''
 as $$
 begin
-  if tg_op in ('UPDATE', 'DELETE') and old.deleted_at is null then
+  -- Roots are counted from the start.
+  if tg_op in ('UPDATE', 'DELETE') and old.deleted_at is null and old.parent_id <> old.id then
     insert into tusk.usage_pending (tenant_id, files, folders, bytes)
     values (old.tenant_id, 0, -1, 0);
   end if;
-  if tg_op in ('UPDATE', 'INSERT') and new.deleted_at is null then
+  if tg_op in ('UPDATE', 'INSERT') and new.deleted_at is null and new.parent_id <> new.id then
     insert into tusk.usage_pending (tenant_id, files, folders, bytes)
     values (new.tenant_id, 0, 1, 0);
   end if;

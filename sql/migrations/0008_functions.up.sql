@@ -208,7 +208,7 @@ begin
   place.name := names[cardinality(names)];
   place.folder := tusk.find('/' || array_to_string(names[:cardinality(names) - 1], '/'), 'folder');
   -- Who takes or leaves a name there waits for others that do.
-  perform 1 from tusk.folders d where d.id = place.folder for no key update;
+  perform tusk.lock_folder(place.folder);
   return place;
 end
 $$;
@@ -445,7 +445,7 @@ begin
   for i in 1 .. cardinality(names) loop
     at := tusk.entry_at(above, names[i]);
     if at.id is null and (parents or i = cardinality(names)) then
-      perform 1 from tusk.folders d where d.id = above for no key update;
+      perform tusk.lock_folder(above);
       at := tusk.entry_at(above, names[i]);
     end if;
     if at.id is null and (parents or i = cardinality(names)) then

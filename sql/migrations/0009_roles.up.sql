@@ -40,7 +40,7 @@ declare
     tusk.read_version(text, bigint), tusk.trash_list(text, timestamptz), tusk.policy(uuid),
     tusk.policy_of(uuid), tusk.usage(text), tusk.folder_at(uuid, bigint, text),
     tusk.resolve_at(text, bigint, text), tusk.last_seen(text, text), tusk.deletion_began(uuid)';
-  writing constant text := 'tusk.begin_write(), tusk.place_of(text), tusk.check_length(bigint),
+  writing constant text := 'tusk.begin_write(), tusk.lock_folder(uuid), tusk.place_of(text), tusk.check_length(bigint),
     tusk.make_folder(text, integer, boolean), tusk.write_file(text, bytea, text, integer, boolean),
     tusk.append_file(text, bytea), tusk.delete(text, boolean, boolean),
     tusk.keep_further_names(uuid[], uuid[]), tusk.purge_deleted(uuid[], uuid[]),

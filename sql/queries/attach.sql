@@ -11,10 +11,13 @@ values ($1::uuid, $2::text, $3::uuid)
 on conflict (name) do nothing
 
 -- name: create_root
--- Attach: the root of a tree that lacks its row.
-insert into tusk.folders (id, tenant_id, parent_id, name, mode, uid, gid)
+-- Attach: the root of a tree that lacks its row. One that an SQL client made is the first mount's too.
+insert into tusk.folders as d (id, tenant_id, parent_id, name, mode, uid, gid)
 values ($1::uuid, $2::uuid, $1::uuid, '', 16877, $3::int8, $4::int8)
-on conflict (id) do nothing
+on conflict (id) do update
+set uid = excluded.uid, gid = excluded.gid
+where d.uid = 0
+  and not exists (select 1 from tusk.mounts m where m.tenant_id = d.tenant_id and m.epoch > 0)
 
 -- name: create_mount
 -- Attach: the row of the tree, once in its life.

@@ -110,6 +110,7 @@ from (values
   ('insert into tusk.folders (parent_id, name) values (tusk.uuid_v7(), ''x'')', '23503'),
   ('insert into tusk.folders (parent_id, name) values (tusk.id_of(''/''), ''empty'')', '23505'),
   ('insert into tusk.folders (parent_id, name) values (tusk.id_of(''/''), ''.'')', '23514'),
+  ('insert into tusk.folders (id, parent_id, name, tenant_id) select i, i, ''x'', tusk.current_tree() from tusk.uuid_v7() i', '23514'),
   ('insert into tusk.file_links (file_id, folder_id, name) values (tusk.id_of(''/empty''), tusk.id_of(''/''), ''a'')', '23505'),
   ('insert into tusk.file_links (file_id, folder_id, name) values (tusk.id_of(''/empty''), tusk.id_of(''/''), ''empty'')', '23505'),
   ('insert into tusk.file_links (file_id, folder_id, name) values (tusk.uuid_v7(), tusk.id_of(''/''), ''x'')', '23503'),
