@@ -23,6 +23,7 @@ drop function tusk.change_folder();
 drop function tusk.complete_folder();
 drop function tusk.is_below(uuid, uuid);
 drop function tusk.finish_file();
+drop function tusk.stays_in_trash(timestamptz, bigint, text);
 drop function tusk.change_file();
 drop function tusk.change_content(tusk.files, tusk.files);
 drop function tusk.keep_version(tusk.files, bigint);

@@ -418,6 +418,25 @@ for each row
 when (current_setting('tusk.driver', true) is distinct from 'on')
 execute function tusk.change_file();
 
+create function tusk.stays_in_trash(deleted_at timestamptz, deleted_by bigint, name text)
+returns boolean
+language plpgsql
+stable
+as $$
+begin
+  if deleted_at is null or deleted_by is null then
+    return false;
+  elsif deleted_at < now() - interval '1 second' then
+    raise exception '% is in the trash', quote_literal(name)
+      using errcode = 'object_not_in_prerequisite_state',
+        hint = 'tusk.trash_purge() removes for good what is there';
+  end if;
+  return true;
+end
+$$;
+comment on function tusk.stays_in_trash(timestamptz, bigint, text) is
+  'Whether a DELETE finds a row in the trash that was in the tree when its statement began: somebody else deleted it meanwhile, and that is that. What was in the trash before is refused; purging takes its deleted_by first.';
+
 create function tusk.finish_file()
 returns trigger
 language plpgsql
@@ -429,6 +448,8 @@ begin
     if old.deleted_at is null and tusk.keeps_trash(old.tenant_id, old.folder_id) then
       old.deleted_at := clock_timestamp();
       old.deleted_by := 0;
+      insert into tusk.files select old.*;
+    elsif tusk.stays_in_trash(old.deleted_at, old.deleted_by, old.filename) then
       insert into tusk.files select old.*;
     else
       perform tusk.delete_files(array[old.id]);
@@ -444,7 +465,7 @@ begin
 end
 $$;
 comment on function tusk.finish_file() is
-  'Trigger: a file that an SQL client deleted goes to the trash, or for good when it was there or the policy keeps no trash; chunks that no content needs any more go.';
+  'Trigger: a file that an SQL client deleted goes to the trash, or for good where the policy keeps none; chunks that no content needs any more go.';
 
 create trigger finish_file
 after delete or update on tusk.files
@@ -481,9 +502,12 @@ as $$
 begin
   if current_setting('tusk.driver', true) is distinct from 'on' then
     update tusk.files
-    set deleted_at = clock_timestamp(), deleted_by = 0
+    set deleted_at = clock_timestamp()
     where id = any (file_ids)
       and deleted_at is null;
+    update tusk.files
+    set deleted_by = null
+    where id = any (file_ids);
   end if;
   delete from tusk.files where id = any (file_ids);
   delete from tusk.file_versions where file_id = any (file_ids);
@@ -644,13 +668,16 @@ begin
     old.deleted_by := 0;
     insert into tusk.folders select old.*;
     return null;
+  elsif tusk.stays_in_trash(old.deleted_at, old.deleted_by, old.name) then
+    insert into tusk.folders select old.*;
+    return null;
   end if;
   perform tusk.delete_folders(array[old.id]);
   return null;
 end
 $$;
 comment on function tusk.finish_folder() is
-  'Trigger: a folder that an SQL client deleted goes to the trash, or for good when it was there or the policy keeps no trash.';
+  'Trigger: a folder that an SQL client deleted goes to the trash, or for good where the policy keeps none.';
 
 create trigger finish_folder
 after delete on tusk.folders
@@ -685,10 +712,13 @@ as $$
 begin
   if current_setting('tusk.driver', true) is distinct from 'on' then
     update tusk.folders
-    set deleted_at = clock_timestamp(), deleted_by = 0
+    set deleted_at = clock_timestamp()
     where id = any (folder_ids)
       and deleted_at is null
       and parent_id <> id;
+    update tusk.folders
+    set deleted_by = null
+    where id = any (folder_ids);
   end if;
   delete from tusk.folders where id = any (folder_ids);
   delete from tusk.path_history where entry_id = any (folder_ids);
