@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <string>
 
 #include "fuse/lowlevel.h"
 #include "tuskfs/base/executor.h"
@@ -10,10 +12,28 @@
 
 namespace tusk::fuse {
 
+// What a request asks for. Of a verb on a name, `ino` is the folder.
+struct Request {
+  vfs::Op op{};
+  fuse_ino_t ino = 0;
+  const char* name = nullptr;
+};
+
+// Who asks for what, while somebody reads the access log.
+struct Caller {
+  WallTime at{};
+  uid_t uid = 0;
+  gid_t gid = 0;
+  pid_t pid = 0;
+  fuse_ino_t ino = 0;
+  std::string name;
+};
+
 // A request that is being answered.
 struct Measured {
   vfs::Op op{};
   MonotonicTime begun{};
+  std::shared_ptr<const Caller> caller = {};  // null: nobody wants to know
 };
 
 struct Bridge {

@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t kEntryBytes = 32, kEntryPlusBytes = 160;
 
 void opendir(fuse_req_t req, fuse_ino_t ino, fuse_file_info* fi) {
-  call_verb(req, vfs::Op::opendir, [&](vfs::Vfs& vfs, const vfs::Call& call) {
+  call_verb(req, {vfs::Op::opendir, ino}, [&](vfs::Vfs& vfs, const vfs::Call& call) {
     vfs.opendir(
         call, to_ino(ino),
         reply_with<vfs::Opened>(req, [req, ino, info = *fi](const vfs::Opened& opened) mutable {
@@ -74,7 +74,7 @@ void send_page(fuse_req_t req, std::size_t size, bool plus,
 
 void list(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t offset, fuse_file_info* fi,
           bool plus) {
-  call_verb(req, vfs::Op::readdir, [&](vfs::Vfs& vfs, const vfs::Call& call) {
+  call_verb(req, {vfs::Op::readdir, ino}, [&](vfs::Vfs& vfs, const vfs::Call& call) {
     const std::size_t limit = size / (plus ? kEntryPlusBytes : kEntryBytes) + 1;
     vfs.readdir(call, to_ino(ino), to_handle(fi), static_cast<std::uint64_t>(offset), limit, plus,
                 reply_with<std::vector<vfs::DirEntry>>(

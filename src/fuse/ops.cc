@@ -37,7 +37,7 @@ void init(void* userdata, fuse_conn_info* conn) {
 }
 
 void lookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
-  call_verb(req, vfs::Op::lookup, [&](vfs::Vfs& vfs, const vfs::Call& call) {
+  call_verb(req, {vfs::Op::lookup, parent, name}, [&](vfs::Vfs& vfs, const vfs::Call& call) {
     vfs.lookup(call, to_ino(parent), name, reply_entry(req));
   });
 }
@@ -55,19 +55,19 @@ void forget_multi(fuse_req_t req, std::size_t count, fuse_forget_data* forgets) 
 }
 
 void getattr(fuse_req_t req, fuse_ino_t ino, fuse_file_info*) {
-  call_verb(req, vfs::Op::getattr, [&](vfs::Vfs& vfs, const vfs::Call& call) {
+  call_verb(req, {vfs::Op::getattr, ino}, [&](vfs::Vfs& vfs, const vfs::Call& call) {
     vfs.getattr(call, to_ino(ino), reply_attr(req));
   });
 }
 
 void setattr(fuse_req_t req, fuse_ino_t ino, struct stat* attr, int to_set, fuse_file_info*) {
-  call_verb(req, vfs::Op::setattr, [&](vfs::Vfs& vfs, const vfs::Call& call) {
+  call_verb(req, {vfs::Op::setattr, ino}, [&](vfs::Vfs& vfs, const vfs::Call& call) {
     vfs.setattr(call, to_ino(ino), to_change(*attr, to_set), reply_attr(req));
   });
 }
 
 void readlink(fuse_req_t req, fuse_ino_t ino) {
-  call_verb(req, vfs::Op::readlink, [&](vfs::Vfs& vfs, const vfs::Call& call) {
+  call_verb(req, {vfs::Op::readlink, ino}, [&](vfs::Vfs& vfs, const vfs::Call& call) {
     vfs.readlink(call, to_ino(ino),
                  reply_with<std::string_view>(req, [req](std::string_view target) {
                    fuse_reply_readlink(req, std::string(target).c_str());
@@ -76,44 +76,44 @@ void readlink(fuse_req_t req, fuse_ino_t ino) {
 }
 
 void mknod(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode, dev_t rdev) {
-  call_verb(req, vfs::Op::mknod, [&](vfs::Vfs& vfs, const vfs::Call& call) {
+  call_verb(req, {vfs::Op::mknod, parent, name}, [&](vfs::Vfs& vfs, const vfs::Call& call) {
     vfs.mknod(call, to_ino(parent), name, mode, rdev, reply_entry(req));
   });
 }
 
 void mkdir(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode) {
-  call_verb(req, vfs::Op::mkdir, [&](vfs::Vfs& vfs, const vfs::Call& call) {
+  call_verb(req, {vfs::Op::mkdir, parent, name}, [&](vfs::Vfs& vfs, const vfs::Call& call) {
     vfs.mkdir(call, to_ino(parent), name, mode, reply_entry(req));
   });
 }
 
 void symlink(fuse_req_t req, const char* target, fuse_ino_t parent, const char* name) {
-  call_verb(req, vfs::Op::symlink, [&](vfs::Vfs& vfs, const vfs::Call& call) {
+  call_verb(req, {vfs::Op::symlink, parent, name}, [&](vfs::Vfs& vfs, const vfs::Call& call) {
     vfs.symlink(call, to_ino(parent), name, target, reply_entry(req));
   });
 }
 
 void unlink(fuse_req_t req, fuse_ino_t parent, const char* name) {
-  call_verb(req, vfs::Op::unlink, [&](vfs::Vfs& vfs, const vfs::Call& call) {
+  call_verb(req, {vfs::Op::unlink, parent, name}, [&](vfs::Vfs& vfs, const vfs::Call& call) {
     vfs.unlink(call, to_ino(parent), name, reply_ok(req));
   });
 }
 
 void rmdir(fuse_req_t req, fuse_ino_t parent, const char* name) {
-  call_verb(req, vfs::Op::rmdir, [&](vfs::Vfs& vfs, const vfs::Call& call) {
+  call_verb(req, {vfs::Op::rmdir, parent, name}, [&](vfs::Vfs& vfs, const vfs::Call& call) {
     vfs.rmdir(call, to_ino(parent), name, reply_ok(req));
   });
 }
 
 void rename(fuse_req_t req, fuse_ino_t parent, const char* name, fuse_ino_t new_parent,
             const char* new_name, unsigned flags) {
-  call_verb(req, vfs::Op::rename, [&](vfs::Vfs& vfs, const vfs::Call& call) {
+  call_verb(req, {vfs::Op::rename, parent, name}, [&](vfs::Vfs& vfs, const vfs::Call& call) {
     vfs.rename(call, to_ino(parent), name, to_ino(new_parent), new_name, flags, reply_ok(req));
   });
 }
 
 void link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent, const char* new_name) {
-  call_verb(req, vfs::Op::link, [&](vfs::Vfs& vfs, const vfs::Call& call) {
+  call_verb(req, {vfs::Op::link, new_parent, new_name}, [&](vfs::Vfs& vfs, const vfs::Call& call) {
     vfs.link(call, to_ino(ino), to_ino(new_parent), new_name, reply_entry(req));
   });
 }
@@ -126,7 +126,7 @@ void tell(const vfs::Opened& opened, const vfs::Vfs& owner, fuse_file_info& info
 }
 
 void open(fuse_req_t req, fuse_ino_t ino, fuse_file_info* fi) {
-  call_verb(req, vfs::Op::open, [&](vfs::Vfs& vfs, const vfs::Call& call) {
+  call_verb(req, {vfs::Op::open, ino}, [&](vfs::Vfs& vfs, const vfs::Call& call) {
     vfs.open(
         call, to_ino(ino), fi->flags,
         reply_with<vfs::Opened>(req, [req, ino, info = *fi](const vfs::Opened& opened) mutable {
@@ -138,7 +138,7 @@ void open(fuse_req_t req, fuse_ino_t ino, fuse_file_info* fi) {
 }
 
 void create(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode, fuse_file_info* fi) {
-  call_verb(req, vfs::Op::create, [&](vfs::Vfs& vfs, const vfs::Call& call) {
+  call_verb(req, {vfs::Op::create, parent, name}, [&](vfs::Vfs& vfs, const vfs::Call& call) {
     vfs.create(
         call, to_ino(parent), name, mode, fi->flags,
         reply_with<vfs::Created>(req, [req, info = *fi](const vfs::Created& created) mutable {
@@ -153,7 +153,7 @@ void create(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode, fu
 }
 
 void read(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t offset, fuse_file_info* fi) {
-  call_verb(req, vfs::Op::read, [&](vfs::Vfs& vfs, const vfs::Call& call) {
+  call_verb(req, {vfs::Op::read, ino}, [&](vfs::Vfs& vfs, const vfs::Call& call) {
     vfs.read(call, to_ino(ino), to_handle(fi), static_cast<std::uint64_t>(offset), size,
              reply_with<vfs::Content>(req, [req](const vfs::Content& content) {
                std::vector<iovec> pieces;
@@ -168,7 +168,7 @@ void read(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t offset, fuse_f
 
 void write(fuse_req_t req, fuse_ino_t ino, const char* bytes, std::size_t size, off_t offset,
            fuse_file_info* fi) {
-  call_verb(req, vfs::Op::write, [&](vfs::Vfs& vfs, const vfs::Call& call) {
+  call_verb(req, {vfs::Op::write, ino}, [&](vfs::Vfs& vfs, const vfs::Call& call) {
     const ByteSpan data(reinterpret_cast<const std::uint8_t*>(bytes), size);
     // A page written back from a map goes to its own place, also when the kernel lends it a handle
     // that appends.
@@ -180,7 +180,7 @@ void write(fuse_req_t req, fuse_ino_t ino, const char* bytes, std::size_t size, 
 }
 
 void flush(fuse_req_t req, fuse_ino_t ino, fuse_file_info* fi) {
-  call_verb(req, vfs::Op::flush, [&](vfs::Vfs& vfs, const vfs::Call& call) {
+  call_verb(req, {vfs::Op::flush, ino}, [&](vfs::Vfs& vfs, const vfs::Call& call) {
     vfs.flush(call, to_ino(ino), to_handle(fi), reply_ok(req));
   });
 }
@@ -191,19 +191,19 @@ void release(fuse_req_t req, fuse_ino_t ino, fuse_file_info* fi) {
 }
 
 void fsync(fuse_req_t req, fuse_ino_t ino, int, fuse_file_info* fi) {
-  call_verb(req, vfs::Op::fsync, [&](vfs::Vfs& vfs, const vfs::Call& call) {
+  call_verb(req, {vfs::Op::fsync, ino}, [&](vfs::Vfs& vfs, const vfs::Call& call) {
     vfs.fsync(call, to_ino(ino), to_handle(fi), reply_ok(req));
   });
 }
 
 void fsyncdir(fuse_req_t req, fuse_ino_t ino, int, fuse_file_info*) {
-  call_verb(req, vfs::Op::fsyncdir, [&](vfs::Vfs& vfs, const vfs::Call& call) {
+  call_verb(req, {vfs::Op::fsyncdir, ino}, [&](vfs::Vfs& vfs, const vfs::Call& call) {
     vfs.fsyncdir(call, to_ino(ino), reply_ok(req));
   });
 }
 
 void statfs(fuse_req_t req, fuse_ino_t) {
-  call_verb(req, vfs::Op::statfs, [&](vfs::Vfs& vfs, const vfs::Call& call) {
+  call_verb(req, {vfs::Op::statfs}, [&](vfs::Vfs& vfs, const vfs::Call& call) {
     vfs.statfs(call, reply_with<vfs::Statfs>(req, [req](const vfs::Statfs& from) {
                  struct statvfs out {};
                  out.f_bsize = out.f_frsize = from.block_size;
@@ -220,7 +220,7 @@ void statfs(fuse_req_t req, fuse_ino_t) {
 
 void setxattr(fuse_req_t req, fuse_ino_t ino, const char* name, const char* value, std::size_t size,
               int flags) {
-  call_verb(req, vfs::Op::setxattr, [&](vfs::Vfs& vfs, const vfs::Call& call) {
+  call_verb(req, {vfs::Op::setxattr, ino, name}, [&](vfs::Vfs& vfs, const vfs::Call& call) {
     const ByteSpan bytes(reinterpret_cast<const std::uint8_t*>(value), size);
     vfs.setxattr(call, to_ino(ino), name, bytes, flags, reply_ok(req));
   });
@@ -252,14 +252,14 @@ vfs::Reply<ByteSpan> reply_label(fuse_req_t req, std::size_t size) {
 }
 
 void getxattr(fuse_req_t req, fuse_ino_t ino, const char* name, std::size_t size) {
-  call_verb(req, vfs::Op::getxattr, [&](vfs::Vfs& vfs, const vfs::Call& call) {
+  call_verb(req, {vfs::Op::getxattr, ino, name}, [&](vfs::Vfs& vfs, const vfs::Call& call) {
     const bool label = std::string_view(name) == "security.selinux";
     vfs.getxattr(call, to_ino(ino), name, label ? reply_label(req, size) : reply_value(req, size));
   });
 }
 
 void listxattr(fuse_req_t req, fuse_ino_t ino, std::size_t size) {
-  call_verb(req, vfs::Op::listxattr, [&](vfs::Vfs& vfs, const vfs::Call& call) {
+  call_verb(req, {vfs::Op::listxattr, ino}, [&](vfs::Vfs& vfs, const vfs::Call& call) {
     vfs.listxattr(call, to_ino(ino),
                   reply_with<std::string_view>(req, [req, size](std::string_view names) {
                     reply_sized(req, names.data(), names.size(), size);
@@ -268,14 +268,14 @@ void listxattr(fuse_req_t req, fuse_ino_t ino, std::size_t size) {
 }
 
 void removexattr(fuse_req_t req, fuse_ino_t ino, const char* name) {
-  call_verb(req, vfs::Op::removexattr, [&](vfs::Vfs& vfs, const vfs::Call& call) {
+  call_verb(req, {vfs::Op::removexattr, ino, name}, [&](vfs::Vfs& vfs, const vfs::Call& call) {
     vfs.removexattr(call, to_ino(ino), name, reply_ok(req));
   });
 }
 
 void fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length,
                fuse_file_info* fi) {
-  call_verb(req, vfs::Op::fallocate, [&](vfs::Vfs& vfs, const vfs::Call& call) {
+  call_verb(req, {vfs::Op::fallocate, ino}, [&](vfs::Vfs& vfs, const vfs::Call& call) {
     vfs.fallocate(call, to_ino(ino), to_handle(fi), mode, static_cast<std::uint64_t>(offset),
                   static_cast<std::uint64_t>(length), reply_ok(req));
   });
@@ -288,7 +288,7 @@ void copy_file_range(fuse_req_t req, fuse_ino_t source, off_t source_offset, fus
     fuse_reply_err(req, EINVAL);
     return;
   }
-  call_verb(req, vfs::Op::copy_file_range, [&](vfs::Vfs& vfs, const vfs::Call& call) {
+  call_verb(req, {vfs::Op::copy_file_range, source}, [&](vfs::Vfs& vfs, const vfs::Call& call) {
     const vfs::CopyRange range{
         to_ino(source), static_cast<std::uint64_t>(source_offset), to_ino(target),
         to_handle(fi),  static_cast<std::uint64_t>(target_offset), size};
@@ -299,7 +299,7 @@ void copy_file_range(fuse_req_t req, fuse_ino_t source, off_t source_offset, fus
 }
 
 void lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, fuse_file_info*) {
-  call_verb(req, vfs::Op::lseek, [&](vfs::Vfs& vfs, const vfs::Call& call) {
+  call_verb(req, {vfs::Op::lseek, ino}, [&](vfs::Vfs& vfs, const vfs::Call& call) {
     vfs.lseek(call, to_ino(ino), static_cast<std::uint64_t>(offset), whence,
               reply_with<std::uint64_t>(req, [req](std::uint64_t found) {
                 fuse_reply_lseek(req, static_cast<off_t>(found));
@@ -326,7 +326,7 @@ class PollHandle {
 void poll(fuse_req_t req, fuse_ino_t ino, fuse_file_info* fi, fuse_pollhandle* handle) {
   vfs::Wake wake;
   if (handle) wake = [waiting = PollHandle(handle)]() mutable { waiting.wake(); };
-  call_verb(req, vfs::Op::poll, [&](vfs::Vfs& vfs, const vfs::Call& call) {
+  call_verb(req, {vfs::Op::poll, ino}, [&](vfs::Vfs& vfs, const vfs::Call& call) {
     vfs.poll(call, to_ino(ino), to_handle(fi), std::move(wake),
              reply_with<unsigned>(req, [req](unsigned ready) { fuse_reply_poll(req, ready); }));
   });
@@ -341,7 +341,7 @@ void ioctl(fuse_req_t req, fuse_ino_t ino, unsigned command, void*, fuse_file_in
     return;
   }
   std::memcpy(&source, bytes, sizeof source);
-  call_verb(req, vfs::Op::clone, [&](vfs::Vfs& vfs, const vfs::Call& call) {
+  call_verb(req, {vfs::Op::clone, ino}, [&](vfs::Vfs& vfs, const vfs::Call& call) {
     vfs.clone(call, to_ino(source), to_ino(ino),
               reply_with<void>(req, [req] { fuse_reply_ioctl(req, 0, nullptr, 0); }));
   });

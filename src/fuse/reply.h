@@ -16,6 +16,21 @@ inline Bridge& bridge_of(fuse_req_t req) { return *static_cast<Bridge*>(fuse_req
 inline Ino to_ino(fuse_ino_t ino) { return Ino{ino}; }
 inline Handle to_handle(const fuse_file_info* fi) { return Handle{fi ? fi->fh : 0}; }
 
+inline std::shared_ptr<const Caller> caller_of(fuse_req_t req, const Request& request) {
+  const fuse_ctx* ctx = fuse_req_ctx(req);
+  return std::make_shared<const Caller>(Caller{bridge_of(req).clock.wall_now(), ctx->uid, ctx->gid,
+                                               ctx->pid, request.ino,
+                                               request.name ? request.name : ""});
+}
+
+inline void note_access(const Bridge& bridge, const Measured& measured, int error,
+                        std::chrono::nanoseconds took) {
+  const Caller& caller = *measured.caller;
+  bridge.meter.accesses.note({caller.at, caller.uid, caller.gid, caller.pid,
+                              vfs::Meter::name_of(measured.op), caller.ino, caller.name, error,
+                              took});
+}
+
 inline void note_answer(Bridge& bridge, const Measured& measured, MonotonicTime known,
                         bool has_waited, int error) {
   vfs::OpFacts& facts = bridge.meter.of(measured.op);
@@ -24,6 +39,8 @@ inline void note_answer(Bridge& bridge, const Measured& measured, MonotonicTime 
   facts.reply.add(now - known);
   if (has_waited) facts.waited.add(known - measured.begun);
   if (error != 0) facts.errors[error]++;
+  if (measured.caller) [[unlikely]]
+    note_access(bridge, measured, error, now - measured.begun);
 }
 
 // A callback that answers `req`: an error by itself, a value by `answer`. Answering frees `req`,
@@ -70,9 +87,11 @@ inline vfs::Reply<vfs::Attr> reply_attr(fuse_req_t req) {
 
 // Calls a verb. While it waits, an interrupted caller is passed on to it.
 template <class Fn>
-void call_verb(fuse_req_t req, vfs::Op op, Fn&& verb) {
+void call_verb(fuse_req_t req, const Request& request, Fn&& verb) {
   Bridge& bridge = bridge_of(req);
-  bridge.measured = {op, bridge.clock.now()};
+  bridge.measured = {request.op, bridge.clock.now()};
+  if (!bridge.meter.accesses.is_off()) [[unlikely]]
+    bridge.measured.caller = caller_of(req, request);
   const std::uint64_t token = ++bridge.last_token;
   bridge.calling = req;
   try {

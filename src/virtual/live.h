@@ -19,6 +19,18 @@ struct Rendered {
   WallTime measured_at{};
 };
 
+// What comes for one who has a file open; it ends with the handle.
+class LiveStream {
+ public:
+  virtual ~LiveStream() = default;
+
+  virtual bool has_some() const = 0;
+  // At most so many bytes of it, which are then gone.
+  virtual std::string take(std::size_t most) = 0;
+  // Called once, when there is some again.
+  virtual void on_some(vfs::Wake) = 0;
+};
+
 class LiveFile {
  public:
   virtual ~LiveFile() = default;
@@ -29,6 +41,14 @@ class LiveFile {
   virtual void render(vfs::Reply<Rendered> done) = 0;
   // What one write(2) brought, without the newline at its end: all of it is taken, or nothing.
   virtual void take(std::string_view, vfs::Reply<void> done) { done(vfs::error(EACCES)); }
+  // Taking something makes what all files show old.
+  virtual bool renews_all() const { return false; }
+  // What is read is a stream, which each handle has for itself; nothing is rendered.
+  virtual bool is_stream() const { return false; }
+  virtual std::unique_ptr<LiveStream> open_stream(Ino own) {
+    (void)own;
+    return nullptr;
+  }
   // Somebody waits in poll(2) for what it shows to become another: then `changed` is called, once;
   // null: nobody does any more. Who does not override this is always ready.
   virtual bool can_be_watched() const { return false; }

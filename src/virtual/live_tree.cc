@@ -17,6 +17,8 @@ using vfs::Reply;
 // Who has something to read already does not wait longer than this for something newer.
 constexpr auto kPatience = std::chrono::milliseconds(500);
 constexpr std::size_t kMostWritten = 4096;
+// What comes of a stream meanwhile is read together.
+constexpr auto kGather = std::chrono::milliseconds(10);
 
 bool writes(int flags) { return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0; }
 
@@ -165,7 +167,7 @@ void LiveTree::getattr(const vfs::Call& call, Ino ino, Reply<vfs::Attr> reply) {
   const Node* node = find(ino);
   if (!node) return reply(vfs::error(ESTALE));
   const std::size_t index = index_of(ino);
-  if (!node->file) return reply(attr_of(index));
+  if (!node->file || node->file->is_stream()) return reply(attr_of(index));
   show(index, [this, index,
                held = waiting_.hold(call, std::move(reply))](Outcome<Rendered> rendered) mutable {
     if (!rendered) return held(std::unexpected(rendered.error()));
@@ -190,6 +192,12 @@ void LiveTree::open(const vfs::Call& call, Ino ino, int flags, Reply<vfs::Opened
   const bool reads = (flags & O_ACCMODE) != O_WRONLY;
   if (reads && (node->file->permissions() & 0444) == 0) return reply(vfs::error(EACCES));
   const std::size_t index = index_of(ino);
+  if (node->file->is_stream()) {
+    Open open{
+        .node = index, .stream = node->file->open_stream(ino), .blocks = (flags & O_NONBLOCK) == 0};
+    open_.emplace(++last_handle_, std::move(open));
+    return reply(vfs::Opened{.handle = Handle{last_handle_}, .lasting = false, .direct = true});
+  }
   const auto finish = [this, index](Rendered pinned) {
     const std::uint64_t handle = ++last_handle_;
     open_.emplace(handle, Open{index, std::move(pinned), executor_.now()});
@@ -207,6 +215,7 @@ void LiveTree::read(const vfs::Call& call, Ino, Handle handle, std::uint64_t off
                     std::size_t size, Reply<vfs::Content> reply) {
   const auto found = open_.find(static_cast<std::uint64_t>(handle));
   if (found == open_.end()) return reply(vfs::error(EBADF));
+  if (found->second.stream) return read_stream(call, found->first, size, std::move(reply));
   const auto answer = [offset, size](const Rendered& shown, Reply<vfs::Content>& to) {
     const std::string_view text = shown.text ? std::string_view(*shown.text) : std::string_view();
     const std::string_view part = text.substr(std::min<std::size_t>(offset, text.size()), size);
@@ -239,7 +248,10 @@ void LiveTree::write(const vfs::Call& call, Ino ino, Handle, std::uint64_t, Byte
                    [this, index = index_of(ino), size = data.size(),
                     held = waiting_.hold(call, std::move(reply))](Outcome<void> taken) mutable {
                      if (!taken) return held(std::unexpected(taken.error()));
-                     nodes_[index].shown_at = {};  // what is read next is what is so now
+                     // What is read next is what is so now.
+                     nodes_[index].shown_at = {};
+                     if (nodes_[index].file->renews_all())
+                       for (Node& each : nodes_) each.shown_at = {};
                      held(size);
                    });
 }
@@ -248,6 +260,8 @@ void LiveTree::write(const vfs::Call& call, Ino ino, Handle, std::uint64_t, Byte
 void LiveTree::poll(const vfs::Call& call, Ino ino, Handle handle, vfs::Wake wake,
                     Reply<unsigned> reply) {
   const Node* node = find_file(ino);
+  if (node && node->file->is_stream())
+    return poll_stream(static_cast<std::uint64_t>(handle), std::move(wake), std::move(reply));
   if (!node || !node->file->can_be_watched())
     return ReadOnly::poll(call, ino, handle, std::move(wake), std::move(reply));
   const std::size_t index = index_of(ino);
@@ -291,6 +305,45 @@ void LiveTree::release(Ino, Handle handle) {
   if (!nodes_[index].watched || std::ranges::any_of(open_, waits)) return;
   nodes_[index].watched = false;
   nodes_[index].file->watch(nullptr);
+}
+
+void LiveTree::read_stream(const vfs::Call& call, std::uint64_t handle, std::size_t size,
+                           Reply<vfs::Content> reply) {
+  Open& open = open_.at(handle);
+  if (!open.stream->has_some() && !open.blocks) return reply(vfs::error(EAGAIN));
+  const bool waits = !open.stream->has_some();
+  open.reads.push_back({call, size, waiting_.hold(call, std::move(reply))});
+  if (!waits) return serve_stream(handle);
+  await_stream(handle);
+}
+
+void LiveTree::poll_stream(std::uint64_t handle, vfs::Wake wake, Reply<unsigned> reply) {
+  const auto found = open_.find(handle);
+  if (found == open_.end()) return reply(unsigned{POLLERR});
+  if (found->second.stream->has_some()) return reply(unsigned{POLLIN | POLLRDNORM});
+  if (wake) found->second.wake = std::move(wake);
+  await_stream(handle);
+  reply(unsigned{0});
+}
+
+void LiveTree::await_stream(std::uint64_t handle) {
+  open_.at(handle).stream->on_some(
+      [this, handle] { executor_.after(kGather, [this, handle] { serve_stream(handle); }); });
+}
+
+void LiveTree::serve_stream(std::uint64_t handle) {
+  const auto found = open_.find(handle);
+  if (found == open_.end()) return;
+  Open& open = found->second;
+  while (!open.reads.empty() && open.stream->has_some()) {
+    StreamRead read = std::move(open.reads.front());
+    open.reads.pop_front();
+    if (!waiting_.waits(read.call)) continue;
+    const std::string text = open.stream->take(read.size);
+    read.reply(vfs::Content{{bytes_of(text)}, text.size()});
+  }
+  if (!open.reads.empty()) await_stream(handle);
+  if (open.stream->has_some() && open.wake) std::exchange(open.wake, nullptr)();
 }
 
 void LiveTree::opendir(const vfs::Call&, Ino ino, Reply<vfs::Opened> reply) {

@@ -61,11 +61,19 @@ class LiveTree : public ReadOnly {
     std::vector<vfs::Reply<Rendered>> waiters = {};
     bool watched = false;
   };
+  struct StreamRead {
+    vfs::Call call;
+    std::size_t size = 0;
+    vfs::Reply<vfs::Content> reply;
+  };
   struct Open {
     std::size_t node = 0;
     Rendered pinned = {};
     MonotonicTime pinned_at{};
     vfs::Wake wake = {};  // of who waits in poll(2) for something newer
+    std::unique_ptr<LiveStream> stream = {};
+    bool blocks = true;  // reads of the stream
+    std::deque<StreamRead> reads = {};
   };
 
   std::size_t add(LiveEntry entry, std::size_t parent);
@@ -82,6 +90,12 @@ class LiveTree : public ReadOnly {
   bool is_fresh(const Node& node, MonotonicTime since) const;
   // The newest, made anew when it is old.
   void show(std::size_t index, vfs::Reply<Rendered> done);
+  void read_stream(const vfs::Call&, std::uint64_t handle, std::size_t size,
+                   vfs::Reply<vfs::Content>);
+  void poll_stream(std::uint64_t handle, vfs::Wake, vfs::Reply<unsigned>);
+  // Who waits for the stream is served a moment after there is some, with all that came by then.
+  void await_stream(std::uint64_t handle);
+  void serve_stream(std::uint64_t handle);
   void watch(std::size_t index);
   void on_changed(std::size_t index);
   void on_rendered(std::size_t index, vfs::Outcome<Rendered> rendered);

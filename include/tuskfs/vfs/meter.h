@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "tuskfs/base/histogram.h"
+#include "tuskfs/vfs/access_log.h"
 
 namespace tusk::vfs {
 
@@ -62,6 +63,9 @@ class Meter {
  public:
   OpFacts& of(Op op) { return facts_[static_cast<std::size_t>(op)]; }
   const OpFacts& of(Op op) const { return facts_[static_cast<std::size_t>(op)]; }
+  static std::string_view name_of(Op op) { return kOpNames[static_cast<std::size_t>(op)]; }
+
+  AccessLog accesses;
 
  private:
   std::array<OpFacts, kOpNames.size()> facts_;

@@ -16,7 +16,7 @@ namespace tusk::virt {
 
 // What the driver tells of itself.
 struct DriverFacts {
-  const vfs::Meter* meter = nullptr;         // null: there is no stats/fs/
+  vfs::Meter* meter = nullptr;               // null: there is no stats/fs/
   std::function<std::string()> status = {};  // as user.tusk.status: JSON
 };
 

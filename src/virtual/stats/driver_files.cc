@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "tuskfs/base/times.h"
+#include "virtual/stats/access_stream.h"
 #include "virtual/stats/made_file.h"
 
 namespace tusk::virt {
@@ -124,6 +125,9 @@ class Folder {
       return pretty(out);
     });
   }
+  void add_access_log() {
+    folder_.entries.push_back(live_file("accesslog", access_file(facts_.meter->accesses)));
+  }
   LiveEntry finish() { return std::move(folder_); }
 
  private:
@@ -152,6 +156,7 @@ LiveEntry driver_folder(Executor& executor, DriverFacts facts) {
   folder.add_table("ops", ops_table);
   folder.add_table("latency", latency_table);
   for (const StatusFile& file : kStatusFiles) folder.add_status(file);
+  folder.add_access_log();
   return folder.finish();
 }
 

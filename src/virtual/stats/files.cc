@@ -10,6 +10,7 @@
 #include "virtual/stats/made_file.h"
 #include "virtual/stats/metrics.h"
 #include "virtual/stats/pages.h"
+#include "virtual/stats/refresh_file.h"
 #include "virtual/stats/report.h"
 #include "virtual/stats/thresholds.h"
 #include "virtual/stats/trend.h"
@@ -194,6 +195,7 @@ LiveEntry stats_folder(Statistics& statistics, AlertSampler& alerts, const vfs::
   for (LiveEntry& file : alert_files(alerts)) folder.add(std::move(file));
   for (LiveEntry& entry : report_entries(statistics)) folder.add(std::move(entry));
   folder.add(thresholds_folder(statistics));
+  folder.add(live_file("refresh", refresh_file(statistics)));
   return folder.finish();
 }
 

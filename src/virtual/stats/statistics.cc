@@ -44,4 +44,11 @@ void Statistics::get_all(std::vector<std::string> names,
   }
 }
 
+std::optional<MonotonicTime> Statistics::last_collected() const {
+  std::optional<MonotonicTime> last;
+  for (const auto& [name, kept] : kept_)
+    if (kept.table && (!last || kept.collected_at > *last)) last = kept.collected_at;
+  return last;
+}
+
 }  // namespace tusk::virt

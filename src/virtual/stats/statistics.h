@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,9 @@ class Statistics {
   void forget() {
     for (auto& [name, kept] : kept_) kept.table = nullptr;
   }
+
+  // Of what was collected last; none: nothing was.
+  std::optional<MonotonicTime> last_collected() const;
 
   static std::chrono::nanoseconds fresh_for(const std::string& name);
   WallTime now() const { return executor_.wall_now(); }
