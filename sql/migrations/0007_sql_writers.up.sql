@@ -116,6 +116,8 @@ language plpgsql
 security definer
 set search_path = ''
 as $$
+declare
+  is_in_tree boolean;
 begin
   if name in ('', '.', '..') or strpos(name, '/') > 0 or octet_length(name) > 255 then
     raise exception '% is not a name for a file or folder', quote_literal(name)
@@ -123,13 +125,13 @@ begin
         hint = 'a name has 1 to 255 bytes, no slash, and is not . or ..';
   end if;
   -- With the folder's row locked nobody else enters the same name, be it in another table.
-  if not tusk.lock_folder(folder)
-    or not exists (
-      select 1
-      from tusk.folders d
-      where d.id = enter_name.folder
-        and d.tenant_id = enter_name.tree)
-  then
+  is_in_tree := tusk.lock_folder(folder);
+  is_in_tree := is_in_tree and exists (
+    select 1
+    from tusk.folders d
+    where d.id = enter_name.folder
+      and d.tenant_id = enter_name.tree);
+  if not is_in_tree then
     raise exception 'folder % is not in the tree', folder
       using errcode = 'foreign_key_violation', hint = 'see tusk.folders';
   end if;

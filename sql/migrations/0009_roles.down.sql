@@ -15,3 +15,5 @@ end
 $$;
 
 grant execute on all functions in schema tusk to public;
+
+drop function tusk.make_roles();

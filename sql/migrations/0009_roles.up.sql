@@ -1,31 +1,17 @@
 -- Who may do what with the tree: tusk_reader reads, tusk_writer changes files, folders, names and
 -- attributes (by the functions or directly), tusk_admin everything. What goes with a change is done by
--- triggers with the rights of the owner. Roles belong to the whole server: without the right to make
--- them, the owner works alone.
+-- triggers with the rights of the owner. Roles belong to the whole server, and a dump names those that
+-- have rights: so they are made when they are asked for.
 
 revoke all on all functions in schema tusk from public;
 revoke all on all tables in schema tusk from public;
 
-do $$
+create function tusk.make_roles()
+returns void
+language plpgsql
+as $$
 declare
   role_name text;
-begin
-  foreach role_name in array array['tusk_reader', 'tusk_writer', 'tusk_admin'] loop
-    continue when exists (select from pg_catalog.pg_roles r where r.rolname = role_name);
-    begin
-      execute format('create role %I nologin', role_name);
-    exception
-      when insufficient_privilege then
-        raise notice 'role % is missing, and making roles is not allowed here', role_name;
-      when duplicate_object or unique_violation then
-        null;  -- Another database of this server made it just now.
-    end;
-  end loop;
-end
-$$;
-
-do $$
-declare
   given record;
   tables constant text := 'tusk.tenants, tusk.folders, tusk.files, tusk.file_links, tusk.xattrs,
     tusk.file_chunks, tusk.file_versions, tusk.path_history, tusk.snapshots, tusk.trash';
@@ -50,6 +36,15 @@ declare
     tusk.restore_version(text, bigint), tusk.trash_restore(uuid, text),
     tusk.set_retention(text, interval, integer, interval), tusk.on_delete_trash()';
 begin
+  foreach role_name in array array['tusk_reader', 'tusk_writer', 'tusk_admin'] loop
+    continue when exists (select from pg_catalog.pg_roles r where r.rolname = role_name);
+    begin
+      execute format('create role %I nologin', role_name);
+    exception when duplicate_object or unique_violation then
+      null;  -- Another database of this server made it just now.
+    end;
+  end loop;
+
   for given in
     select g.role_name, g.what
     from (values
@@ -71,3 +66,5 @@ begin
   end loop;
 end
 $$;
+comment on function tusk.make_roles() is
+  'Makes the roles tusk_reader, tusk_writer and tusk_admin where the server lacks them, and gives them their rights in the trees of this database. Needs the right to make roles. Databases that a dump is restored to need these roles first.';

@@ -119,6 +119,24 @@ TEST_F(CacheFiles, a_reader_sees_the_old_value_or_the_new_one) {
   EXPECT_GT(reads, 0);
 }
 
+TEST_F(CacheFiles, writers_and_readers_of_one_key_get_in_at_once) {
+  put(key("k"), "first");
+  std::atomic<int> refused = 0;
+  const auto go_on = [&](int flags) {
+    for (int i = 0; i < 1'000; i++) {
+      const Fd fd(::open(key("k").c_str(), flags | O_CLOEXEC, 0644));
+      if (!fd) refused++;
+      if (fd && flags != O_RDONLY && ::write(fd.get(), "value", 5) != 5) refused++;
+    }
+  };
+  {
+    std::vector<std::jthread> clients;
+    for (const int flags : {O_RDONLY, O_RDONLY, O_WRONLY | O_CREAT | O_TRUNC, O_WRONLY | O_TRUNC})
+      clients.emplace_back(go_on, flags);
+  }
+  EXPECT_EQ(refused, 0);
+}
+
 TEST_F(CacheFiles, a_value_set_by_sql_is_seen_and_no_older_one_after_it) {
   set("n", "0");
   int newest = 0;

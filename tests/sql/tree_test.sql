@@ -35,6 +35,11 @@ create function pg_temp.trash() returns text language sql as $$
   from tusk.trash_list() t
 $$;
 
+-- A tree that was never mounted has no root yet: the first row makes it.
+insert into tusk.files (tenant_id, filename, data) select id, 'first', '' from tusk.tenants;
+select is(pg_temp.tree(), '/first=', 'the first row');
+select tusk.delete('/first', skip_trash => true);
+
 -- Files by path.
 select isnt(tusk.write_file('/a/b/c.txt', 'one', 'text/plain', 384, true), null, 'a new file');
 select is(pg_temp.tree(), '/a/ /a/b/ /a/b/c.txt=one', 'with its folders');
@@ -272,7 +277,8 @@ select tusk.restore_version('/a/summed', 9);
 select is(tusk.read_file('/a/shared'), tusk.read_file('/a/summed'), 'that can be restored');
 select is((u.files, u.folders, u.bytes_external)::text, '(4,3,0)', 'usage') from tusk.usage() u;
 
--- Roles.
+-- Roles, made twice.
+select tusk.make_roles(), tusk.make_roles();
 select is(pg_temp.error_of(format('set local role %s; %s', c.role, c.call)), c.wanted, c.role || ': ' || c.call)
 from (values
   ('tusk_reader', 'select tusk.read_file(''/a/c.txt''), tusk.stat(''/a''), tusk.usage()', 'fine'),

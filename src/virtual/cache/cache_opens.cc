@@ -45,7 +45,8 @@ void CacheTree::open_reader(const vfs::Call& call, Value& value, Reply<vfs::Open
 
 void CacheTree::open_writer(const vfs::Call& call, Value& value, int flags,
                             Reply<vfs::Opened> reply) {
-  if (!value.is_coming()) return send_to_writers(value, std::move(reply));
+  if (!value.is_coming()) return send_to_writers(call, value, std::move(reply));
+  value.promised.erase(call.pid);
   Open open{.ino = value.ino, .key = value.entry.key, .writes = true};
   open.appends = (flags & O_APPEND) != 0 && (flags & O_ACCMODE) == O_WRONLY;
   open.dirty = (flags & O_TRUNC) != 0;

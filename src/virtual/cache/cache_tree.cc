@@ -239,7 +239,7 @@ void CacheTree::setattr(const vfs::Call& call, Ino ino, const vfs::AttrChange& c
 void CacheTree::resize(const vfs::Call& call, Value& value, std::uint64_t size,
                        Reply<vfs::Attr> reply) {
   if (size > started().limit()) return reply(vfs::error(EFBIG));
-  if (!value.is_coming()) return send_to_writers(value, std::move(reply));
+  if (!value.is_coming()) return send_to_writers(call, value, std::move(reply));
   for (auto& [handle, open] : open_) {
     if (open.ino != value.ino || !open.writes) continue;
     open.buffer.resize(size, 0);
@@ -272,12 +272,14 @@ void CacheTree::resize(const vfs::Call& call, Value& value, std::uint64_t size,
 }
 
 // On its way it looks up and forgets the inode once.
-void CacheTree::promise(Value& value) {
-  value.promised = true;
+void CacheTree::promise(Value& value, pid_t writer) {
+  value.promised.insert(writer);
+  value.promised_at = executor_.now();
   executor_.after(kPromised, [this, ino = value.ino] {
     Value* still = values_.find(ino);
-    if (!still) return;
-    still->promised = false;
+    if (!still || executor_.now() - still->promised_at < kPromised) return;
+    still->promised.clear();
+    if (still->opens == 0) values_.end_writers(*still);
     values_.release(*still);
   });
 }
@@ -370,7 +372,7 @@ void CacheTree::release(Ino, Handle handle) {
   Value* value = values_.find(ino);
   if (!value) return;
   value->opens--;
-  if (value->opens == 0) values_.end_writers(*value);
+  if (value->opens == 0 && value->promised.empty()) values_.end_writers(*value);
   values_.release(*value);
 }
 

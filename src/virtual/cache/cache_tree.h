@@ -133,11 +133,11 @@ class CacheTree final : public ReadOnly {
   void wait_for(const vfs::Call&, const std::string& key, vfs::Reply<void>);
   void note_stored(const store::CacheEntry& entry, Ino ino, bool newest);
   void note_lost(const std::string& key, const Error& why);
-  void promise(Value& value);
+  void promise(Value& value, pid_t writer);
   // The kernel looks the name up again, and finds the writers' inode.
   template <class T>
-  void send_to_writers(const Value& value, vfs::Reply<T> reply) {
-    promise(values_.writers(value.entry.key));
+  void send_to_writers(const vfs::Call& call, const Value& value, vfs::Reply<T> reply) {
+    promise(values_.writers(value.entry.key), call.pid);
     reply(vfs::error(ESTALE));
   }
   void resize(const vfs::Call&, Value& value, std::uint64_t size, vfs::Reply<vfs::Attr>);

@@ -47,7 +47,7 @@ void CacheTree::commit_now(const vfs::Call& call, Open& open, Reply<void> reply)
       return held(vfs::error(found ? EIO : errno_of(found.error())));
     }
     Value* value = values_.find(ino);
-    if (value && value->is_coming()) {
+    if (value && value->can_settle()) {
       values_.settle(*value, std::move(**found));
     } else {
       values_.settle(values_.make(key), std::move(**found));
@@ -72,7 +72,7 @@ void CacheTree::write_behind(Open& open, Reply<void> reply) {
   if (keep_ttl && present) entry.expires_at = present->entry.expires_at;
   Coming coming{.bytes = entry.bytes, .keep_ttl = keep_ttl, .ino = open.ino};
   Value* made = values_.find(open.ino);
-  if (made && made->is_coming()) {
+  if (made && made->can_settle()) {
     values_.settle(*made, std::move(entry));
   } else {
     Value& next = values_.make(key);

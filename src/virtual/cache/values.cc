@@ -114,7 +114,7 @@ void Values::move(const std::string& key, const std::string& new_key) {
 }
 
 void Values::release(Value& value) {
-  if (value.lookups > 0 || value.opens > 0 || value.promised) return;
+  if (value.lookups > 0 || value.opens > 0 || !value.promised.empty()) return;
   end_writers(value);
   if (value.current) current_.erase(value.entry.key);
   if (value.entry.bytes) {

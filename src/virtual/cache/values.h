@@ -2,8 +2,11 @@
 // another value gets another inode, so what the kernel keeps of one stays true.
 #pragma once
 
+#include <sys/types.h>
+
 #include <list>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 
@@ -17,9 +20,12 @@ struct Value {
   store::CacheEntry entry;  // bytes null: not loaded
   bool current = false;     // the key's value, as far as is known
   bool is_coming() const { return entry.created_at.ns == 0; }
+  // What was written to it can be what it is from now on; else others are on their way to write.
+  bool can_settle() const { return is_coming() && promised.empty(); }
   std::uint64_t lookups = 0;
   std::uint32_t opens = 0;
-  bool promised = false;            // to a writer, who will look it up
+  std::set<pid_t> promised;         // to writers who will look it up and have not opened it yet
+  MonotonicTime promised_at{};      // the last time
   std::list<Ino>::iterator used{};  // of those with bytes
 };
 
