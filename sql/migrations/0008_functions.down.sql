@@ -136,6 +136,7 @@ exception when lock_not_available then
 end
 $$;
 
+drop function if exists tusk.fsck();
 drop function tusk.on_delete_trash();
 drop function tusk.usage(text);
 drop function tusk.set_retention(text, interval, integer, interval);

@@ -7,6 +7,7 @@
 #include <map>
 #include <span>
 
+#include "fsck_function.h"
 #include "session.h"
 #include "sha256.h"
 #include "sql_file.h"
@@ -55,14 +56,15 @@ Migrations migrations_in(std::span<const SqlFile> files) {
 struct Known {
   std::string schema;
   Migrations migrations;
+  std::string finish;  // run with the newest of them
   int newest() const { return migrations.rbegin()->first; }
 };
 
 const Known& known(Schema schema) {
   static const std::map<Schema, Known> all = {
-      {Schema::tree, {"tusk", migrations_in(kTreeFiles)}},
-      {Schema::cache, {"tusk_cache", migrations_in(kCacheFiles)}},
-      {Schema::stats, {"tusk_stats", migrations_in(kStatsFiles)}},
+      {Schema::tree, {"tusk", migrations_in(kTreeFiles), fsck_function_script()}},
+      {Schema::cache, {"tusk_cache", migrations_in(kCacheFiles), {}}},
+      {Schema::stats, {"tusk_stats", migrations_in(kStatsFiles), {}}},
   };
   return all.at(schema);
 }
@@ -188,6 +190,8 @@ Result<void> Migrator::step_up(const Migration& migration) {
   // Another migrator may have been faster.
   if (now.version < migration.number) {
     TRY(run_script(migration, migration.up));
+    if (migration.number == known_.newest() && !known_.finish.empty())
+      TRY(run_script(migration, known_.finish));
     TRY(run("record_migration", Params()
                                     .add(std::int64_t{migration.number})
                                     .add(std::string_view(migration.name))

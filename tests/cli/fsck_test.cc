@@ -162,6 +162,7 @@ TEST_F(FsckTest, a_sound_tree_with_a_trash_and_versions_is_clean) {
   const Finished finished = fsck({"--scrub"});
   EXPECT_EQ(finished.status, 0) << finished.out << finished.err;
   EXPECT_NE(finished.out.find("clean"), std::string::npos) << finished.out;
+  EXPECT_EQ(Sql(conninfo_).number("select count(*) from tusk.fsck()"), 0);
 }
 
 TEST_F(FsckTest, every_check_of_the_program_has_its_case_here) {
@@ -181,6 +182,9 @@ TEST_F(FsckTest, each_damage_is_found_and_repaired_where_that_is_safe) {
     const Finished found = fsck_of(conninfo);
     EXPECT_EQ(found.status, 4) << found.out << found.err;
     EXPECT_NE(found.out.find(name), std::string::npos) << found.out;
+    EXPECT_GT(
+        Sql(conninfo).number("select count(*) from tusk.fsck() where problem = $1", {each.check}),
+        0);
     const Finished repaired = fsck_of(conninfo, {"--repair"});
     EXPECT_EQ(repaired.status, each.repairable ? 1 : 4) << repaired.out << repaired.err;
     EXPECT_NE(repaired.out.find(name), std::string::npos) << repaired.out;
