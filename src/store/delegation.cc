@@ -15,6 +15,7 @@ using std::chrono::milliseconds;
 constexpr auto kLook = milliseconds(50);
 constexpr auto kLookLately = milliseconds(5);
 constexpr auto kLately = std::chrono::seconds(2);
+constexpr auto kLookForReferences = milliseconds(500);
 constexpr auto kRetry = milliseconds(200);
 // Who keeps the mount from writing for longer is named in the log.
 constexpr auto kLong = std::chrono::seconds(5);
@@ -127,6 +128,9 @@ void Delegation::look(Connection& connection) {
 
 // Nobody tells that a foreign key was made.
 void Delegation::look_for_references(Connection& connection) {
+  const MonotonicTime now = executor_.now();
+  if (references_seen_ != MonotonicTime{} && now - references_seen_ < kLookForReferences) return;
+  references_seen_ = now;
   const auto found = connection.run("has_references", Params().add(tenant_));
   if (found) has_references_.store(found->row(0).boolean(0), std::memory_order_relaxed);
 }

@@ -65,6 +65,7 @@ class Delegation {
   const std::shared_ptr<Delegate*> delegate_ = std::make_shared<Delegate*>(nullptr);
 
   std::atomic<bool> has_references_ = false;
+  MonotonicTime references_seen_{};  // of the watching thread
   std::mutex mutex_;
   std::condition_variable_any wake_;
   State state_ = State::held;    // guarded by mutex_
