@@ -12,7 +12,6 @@ class RefreshFile final : public LiveFile {
   explicit RefreshFile(Statistics& statistics) : statistics_(statistics) {}
 
   mode_t permissions() const override { return 0644; }
-  std::chrono::nanoseconds fresh_for() const override { return std::chrono::nanoseconds(0); }
   bool renews_all() const override { return true; }
 
   void render(vfs::Reply<Rendered> done) override {
