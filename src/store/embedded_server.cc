@@ -245,8 +245,13 @@ void Server::forget_crashed_server() const {
 
 Result<void> Server::ensure_running() {
   TRY_ASSIGN(const Fd cluster, open_folder(cluster_));
-  TRY_ASSIGN(const bool there, await_server_or_none(cluster));
-  if (there) return running() ? await_ready() : Result<void>();
+  TRY_ASSIGN(bool there, await_server_or_none(cluster));
+  // One that was killed just now may be met while it goes: then it is never ready.
+  while (there && running()) {
+    if (await_ready()) return {};
+    TRY_ASSIGN(there, await_server_or_none(cluster));
+  }
+  if (there) return {};
   forget_crashed_server();
   TRY_ASSIGN(const Programs found, programs());
   TRY(write_settings(found));
