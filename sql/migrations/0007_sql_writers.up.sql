@@ -453,7 +453,8 @@ begin
       insert into tusk.files select old.*;
     elsif tusk.stays_in_trash(old.deleted_at, old.deleted_by, old.filename) then
       insert into tusk.files select old.*;
-    else
+    elsif old.deleted_at is null then
+      -- What is purged brings this with it, for many at once.
       perform tusk.delete_files(array[old.id]);
     end if;
   elsif new.version <> old.version then

@@ -200,13 +200,16 @@ TEST_F(SqlWritersTest, what_rows_of_applications_refer_to_is_busy) {
   EXPECT_TRUE(comes_true([&] { return removed("renamed") == 0; }));
   sync();
   EXPECT_THROW(sql().run("delete from tusk.files where deleted_at is not null"), std::exception);
-  EXPECT_GT(sql().number("select tusk.trash_purge(batch => 1000000)"), 0);
-  EXPECT_EQ(sql().number("select count(*) from tusk.trash_list() t where t.original_path = $1",
-                         {tree_path("renamed")}),
-            1);
+  const auto purged = [&] {
+    return sql().value(
+        "select tusk.purge_trashed(tusk.current_tree(), t.trash_id) from tusk.trash_list() t "
+        "where t.original_path = $1",
+        {tree_path("renamed")});
+  };
+  EXPECT_EQ(purged(), "in use");
   sql().run("drop schema " + schema +
             " cascade; update tusk.tenants set policy = policy - 'on_reference'");
-  EXPECT_EQ(sql().number("select tusk.trash_purge(batch => 1000000)"), 1);
+  EXPECT_EQ(purged(), "purged");
 }
 
 TEST_F(SqlWritersTest, attributes_and_extended_attributes_show) {
