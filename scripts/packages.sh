@@ -8,7 +8,7 @@ build_packages=(
 )
 test_packages=(
   libgtest-dev python3 attr acl rsync sqlite3 git make tar diffutils xxhash procps strace
-  chromium
+  chromium pgbouncer
 )
 # The S3 server of the tests, from npm; these are installed only where there is no npm at all.
 s3_server=s3rver@3.7.1

@@ -23,13 +23,29 @@ install_pgtap
 install_promtool "$PWD/.cache/promtool" || say "there is no promtool: its test is left out"
 export PATH="$PATH:$PWD/.cache/promtool"
 
+# What each test said that failed or died, from the log of ctest: at the end, where it is looked for.
+say_failures() {
+  awk '/^\[ RUN      \]/ { text = ""; keep = 1 }
+       keep { text = text $0 "\n" }
+       /^\[  FAILED  \] [^ ]+ \([0-9]+ ms\)/ { printf "%s", text }
+       /^<end of output>/ && keep { printf "%s", text; keep = 0 }
+       /^\[ +(OK|FAILED|SKIPPED) +\]/ { keep = 0 }' "$1" | cut -c 1-400 | head -n 400
+}
+
 say "building preset $preset"
 cmake --preset "$preset" -DTUSKFS_TESTS=ON >&2
 cmake --build --preset "$preset" -j "$(build_jobs)" >&2
 
 say "testing preset $preset"
 status=0
-# Most tests wait more than they work: two programs at a time.
-ctest --preset "$preset" -j 2 "$@" || status=$?
-if [ "$status" = 0 ]; then say "all tests of preset $preset passed"; else say "tests of preset $preset FAILED"; fi
+# Most tests wait more than they work: twice as many programs as cores.
+ctest --preset "$preset" -j "$(($(nproc) * 2))" "$@" || status=$?
+if [ "$status" = 0 ]; then
+  say "all tests of preset $preset passed"
+else
+  build=build
+  [ "$preset" = release ] || build=build-$preset
+  say_failures "$build/Testing/Temporary/LastTest.log" >&2
+  say "tests of preset $preset FAILED"
+fi
 exit "$status"

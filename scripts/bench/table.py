@@ -29,8 +29,15 @@ ROWS = [
     ("clone", "tuskfs clone of 10,000 files of 4 KiB", None, 2.0, False),
     ("snapshot", "tuskfs snapshot create", None, 0.05, False),
     ("purge", "tuskfs gc of 40,000 trashed files", None, 20000.0, True),
+    ("shared", "two mounts, fsync off: create files of 4 KiB", None, 700.0, True),
+    ("shared4", "the same, 4 processes", None, 2800.0, True),
+    ("shared_shows", "until a new file shows in the other, p99", None, 0.1, False),
     ("cacheget", "GET: open, read, close a key of cache/", "redis", 1.0, True),
     ("cacheset", "SET: open, write, close", "redis", 0.3, True),
+    ("cachesql_get", "by SQL: tusk_cache.get, p95", None, 3.0, False),
+    ("cachesql_set", "tusk_cache.set, p95", None, 5.0, False),
+    ("cachesql_session", "tusk_cache.session_get, p95", None, 2.0, False),
+    ("cachesql_flag", "tusk_cache.flag_enabled, p95", None, 1.0, False),
 ]
 SYSTEMS = {
     "tuskfs": "TuskFS",

@@ -2,7 +2,7 @@
 # Sourced by bench.sh.
 
 all_workloads=(create create4 sustained fsync untar rmtree stat lsr lsr_cold read_cold
-  seqwrite seqread randwrite sqlite gitclone gitstatus clone snapshot purge cacheget cacheset)
+  seqwrite seqread randwrite sqlite gitclone gitstatus clone snapshot purge shared cacheget cacheset cachesql)
 
 systems_of() { # WORKLOAD
   local ceilings="ceiling${asked:+ asked}"
@@ -13,7 +13,7 @@ systems_of() { # WORKLOAD
     lsr_cold | read_cold) echo tuskfs plain ;;
     seqwrite | seqread) echo tuskfs plain pgload $ceilings ;;
     sqlite | gitclone | gitstatus) echo tuskfs plain ;;
-    clone | snapshot | purge) echo tuskfs ;;
+    clone | snapshot | purge | shared | cachesql) echo tuskfs ;;
     cacheget | cacheset) echo tuskfs redis ;;
   esac
 }
@@ -295,6 +295,35 @@ w_snapshot() {
   report "$(seconds_since "$start")" s
   "$build/tuskfs" snapshot remove "bench$round" "$(dir_of tuskfs)" >/dev/null
 }
+# Two mounts of one tree, both in use, on a server that does not wait for its disk.
+shared_load() { # PROCESSES UNIT NAME
+  local files count took result
+  files=$(scaled 2000 50)
+  result=$(fsload create "$(place "$3")" "$files" 50 "$1")
+  read -r count took <<<"$result"
+  report "$(per_second "$count" "$took")" "$2" "$3"
+}
+w_shared() {
+  local second=$work/second pid looker
+  mkdir -p "$second"
+  sql 'alter system set fsync = off' >/dev/null
+  sql 'select pg_reload_conf()' >/dev/null
+  "$build/tuskfs" mount -f --data-dir "$work/data" --log-file "$work/second.log" "$second" &
+  pid=$!
+  await_mount "$second" "$pid"
+  (while ls "$second" >/dev/null 2>&1; do sleep 0.5; done) &
+  looker=$!
+  shared_load 1 files/s shared
+  shared_load 4 files/s shared4
+  mkdir "$(place shows)"
+  report "$(python3 "$here/bench/shows.py" "$(place shows)" "$second/shows.$round" "$(scaled 300 20)")" s shared_shows
+  kill "$looker"
+  wait "$looker" || true
+  unmount "$second"
+  wait "$pid"
+  sql 'alter system reset fsync' >/dev/null
+  sql 'select pg_reload_conf()' >/dev/null
+}
 # Trashed files that go for good, all at once.
 w_purge() {
   local files start tenants
@@ -321,3 +350,29 @@ cache_load() { # get|set
 }
 w_cacheget() { cache_load get; }
 w_cacheset() { cache_load set; }
+
+# The same by SQL: one client, 10,000 keys and sessions, the mount listening to what changes. How long
+# 95 of 100 calls take at most.
+call_p95() { # NAME STATEMENT: :n is 1 to 10,000
+  local calls=$work/calls
+  printf '\\set n random(1, 10000)\nselect %s;\n' "$2" >"$work/call.sql"
+  "$(pgbench_program)" -n -c 1 -t "$(scaled 5000 200)" -f "$work/call.sql" -l --log-prefix="$calls" "$dsn" >/dev/null 2>&1
+  report "$(awk '{ print $3 }' "$calls".* | sort -n |
+    awk '{ took[NR] = $1 } END { printf "%.3f", took[int(NR * 0.95 + 0.5)] / 1000 }')" ms "${workload}_$1"
+  rm "$calls".*
+}
+w_cachesql() {
+  echo up >"$(dir_of tuskfs)/.tusk/cache/warm" # makes the schema
+  sync "$(dir_of tuskfs)/.tusk/cache/warm"
+  sql "select tusk_cache.mset((select jsonb_object_agg('key:' || i, repeat('v', 200)) from generate_series(1, 10000) i));
+       insert into tusk_cache.sessions (sid_hash, user_id, data, expires_at)
+       select tusk_cache.sid_hash('token:' || i), 'user:' || i, '{\"cart\": [1, 2, 3]}', now() + interval '1 day'
+       from generate_series(1, 10000) i on conflict do nothing;
+       select tusk_cache.flag_set('bench', true, 50)" >/dev/null
+  sql "vacuum analyze tusk_cache.cache, tusk_cache.sessions"
+  call_p95 get "tusk_cache.get('key:' || :n)"
+  call_p95 set "tusk_cache.set('key:' || :n, to_jsonb(repeat('w', 200)))"
+  call_p95 session "tusk_cache.session_get('token:' || :n)"
+  call_p95 flag "tusk_cache.flag_enabled('bench', 'user:' || :n)"
+  expect "keys that changed" t "$(sql "select count(*) > 0 from tusk_cache.cache c where c.value = to_jsonb(repeat('w', 200))")"
+}

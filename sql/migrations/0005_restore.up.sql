@@ -134,6 +134,8 @@ returns void
 language plpgsql
 as $$
 declare
+  part uuid[];
+  is_driver boolean := current_setting('tusk.driver', true) is not distinct from 'on';
   tree uuid := (select d.tenant_id from tusk.folders d where d.id = place and d.deleted_at is null);
   file_ids uuid[];
   folder_ids uuid[];
@@ -185,19 +187,27 @@ begin
     and d.named_at_ns < tusk.timestamp_to_ns(d.deleted_at)
   on conflict do nothing;
 
-  update tusk.folders d
-  set
-    deleted_at = null,
-    deleted_by = null,
-    named_at_ns = at_ns,
-    nlink = 2 + (
-      select count(*)
-      from tusk.folders c
-      where c.parent_id = d.id
-        and c.id = any (folder_ids)),
-    parent_id = case when d.id = entry then place else d.parent_id end,
-    name = case when d.id = entry then new_name else d.name end
-  where d.id = any (folder_ids);
+  -- The triggers of SQL clients want a folder to be there before what is in it: one after the other.
+  for part in
+    select case when is_driver then folder_ids else array[i.id] end
+    from unnest(folder_ids) with ordinality as i (id, place)
+    where not is_driver or i.place = 1
+    order by i.place
+  loop
+    update tusk.folders d
+    set
+      deleted_at = null,
+      deleted_by = null,
+      named_at_ns = at_ns,
+      nlink = 2 + (
+        select count(*)
+        from tusk.folders c
+        where c.parent_id = d.id
+          and c.id = any (folder_ids)),
+      parent_id = case when d.id = entry then place else d.parent_id end,
+      name = case when d.id = entry then new_name else d.name end
+    where d.id = any (part);
+  end loop;
   update tusk.files f
   set
     deleted_at = null,

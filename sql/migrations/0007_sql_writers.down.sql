@@ -156,4 +156,6 @@ drop function tusk.enter_name(uuid, uuid, uuid, text);
 drop function tusk.lock_folder(uuid);
 drop function tusk.keeps_trash(uuid, uuid);
 drop function tusk.policy_of(uuid);
+drop function tusk.forget_folders(uuid[]);
+drop function tusk.forget_files(uuid[]);
 drop function tusk.clock_ns();

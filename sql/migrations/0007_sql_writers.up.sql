@@ -446,32 +446,21 @@ security definer
 set search_path = ''
 as $$
 begin
-  if tg_op = 'DELETE' then
-    if old.deleted_at is null and tusk.keeps_trash(old.tenant_id, old.folder_id) then
-      old.deleted_at := clock_timestamp();
-      old.deleted_by := 0;
-      insert into tusk.files select old.*;
-    elsif tusk.stays_in_trash(old.deleted_at, old.deleted_by, old.filename) then
-      insert into tusk.files select old.*;
-    elsif old.deleted_at is null then
-      -- What is purged brings this with it, for many at once.
-      perform tusk.delete_files(array[old.id]);
-    end if;
-  elsif new.version <> old.version then
-    perform tusk.sweep_chunks(array[new.id]);
+  if old.deleted_at is null and tusk.keeps_trash(old.tenant_id, old.folder_id) then
+    old.deleted_at := clock_timestamp();
+    old.deleted_by := 0;
+  elsif not tusk.stays_in_trash(old.deleted_at, old.deleted_by, old.filename) then
+    return null;
   end if;
-  -- What is deleted loses all its names; those that are further ones end for good.
-  if tg_op = 'DELETE' or new.deleted_at is not null and old.deleted_at is null then
-    delete from tusk.file_links l where l.file_id = old.id;
-  end if;
+  insert into tusk.files select old.*;
   return null;
 end
 $$;
 comment on function tusk.finish_file() is
-  'Trigger: a file that an SQL client deleted goes to the trash, or for good where the policy keeps none; chunks that no content needs any more go.';
+  'Trigger: a file that an SQL client deleted goes to the trash, or for good where the policy keeps none.';
 
 create trigger finish_file
-after delete or update on tusk.files
+after delete on tusk.files
 for each row
 when (current_setting('tusk.driver', true) is distinct from 'on')
 execute function tusk.finish_file();
@@ -498,21 +487,11 @@ $$;
 comment on function tusk.count_file() is
   'Trigger: notes what an SQL client adds to or takes from the counters of a tree.';
 
-create or replace function tusk.delete_files(file_ids uuid[])
+create function tusk.forget_files(file_ids uuid[])
 returns void
 language plpgsql
 as $$
 begin
-  if current_setting('tusk.driver', true) is distinct from 'on' then
-    update tusk.files
-    set deleted_at = clock_timestamp()
-    where id = any (file_ids)
-      and deleted_at is null;
-    update tusk.files
-    set deleted_by = null
-    where id = any (file_ids);
-  end if;
-  delete from tusk.files where id = any (file_ids);
   delete from tusk.file_versions where file_id = any (file_ids);
   delete from tusk.path_history where entry_id = any (file_ids);
   delete from tusk.file_links where file_id = any (file_ids);
@@ -524,6 +503,30 @@ begin
     array_fill(9223372036854775807, array[cardinality(file_ids)]),
     array_fill(0::bigint, array[cardinality(file_ids)]),
     array_fill(9223372036854775807, array[cardinality(file_ids)]));
+end
+$$;
+comment on function tusk.forget_files(uuid[]) is
+  'Removes what belonged to files whose rows are gone: versions, names, extended attributes, staging, chunks.';
+
+create or replace function tusk.delete_files(file_ids uuid[])
+returns void
+language plpgsql
+as $$
+begin
+  if current_setting('tusk.driver', true) = 'on' then
+    delete from tusk.files where id = any (file_ids);
+    perform tusk.forget_files(file_ids);
+    return;
+  end if;
+  -- Without deleted_by it does not stay in the trash; the triggers do the rest.
+  update tusk.files
+  set deleted_at = clock_timestamp()
+  where id = any (file_ids)
+    and deleted_at is null;
+  update tusk.files
+  set deleted_by = null
+  where id = any (file_ids);
+  delete from tusk.files where id = any (file_ids);
 end
 $$;
 
@@ -666,16 +669,14 @@ begin
       raise exception 'the root of a tree stays where it is'
         using errcode = 'invalid_parameter_value', hint = 'see tuskfs tenant remove';
     end if;
+    return null;
   elsif old.deleted_at is null and tusk.keeps_trash(old.tenant_id, old.parent_id) then
     old.deleted_at := clock_timestamp();
     old.deleted_by := 0;
-    insert into tusk.folders select old.*;
-    return null;
-  elsif tusk.stays_in_trash(old.deleted_at, old.deleted_by, old.name) then
-    insert into tusk.folders select old.*;
+  elsif not tusk.stays_in_trash(old.deleted_at, old.deleted_by, old.name) then
     return null;
   end if;
-  perform tusk.delete_folders(array[old.id]);
+  insert into tusk.folders select old.*;
   return null;
 end
 $$;
@@ -708,29 +709,40 @@ begin
 end
 $$;
 
+create function tusk.forget_folders(folder_ids uuid[])
+returns void
+language sql
+as $$
+  delete from tusk.path_history where entry_id = any (folder_ids);
+  delete from tusk.path_history where folder_id = any (folder_ids);
+  delete from tusk.xattrs where owner_id = any (folder_ids);
+$$;
+comment on function tusk.forget_folders(uuid[]) is
+  'Removes what belonged to folders whose rows are gone: names and extended attributes.';
+
 create or replace function tusk.delete_folders(folder_ids uuid[])
 returns void
 language plpgsql
 as $$
 begin
-  if current_setting('tusk.driver', true) is distinct from 'on' then
-    update tusk.folders
-    set deleted_at = clock_timestamp()
-    where id = any (folder_ids)
-      and deleted_at is null
-      and parent_id <> id;
-    update tusk.folders
-    set deleted_by = null
-    where id = any (folder_ids);
+  if current_setting('tusk.driver', true) = 'on' then
+    delete from tusk.folders where id = any (folder_ids);
+    perform tusk.forget_folders(folder_ids);
+    return;
   end if;
+  update tusk.folders
+  set deleted_at = clock_timestamp()
+  where id = any (folder_ids)
+    and deleted_at is null
+    and parent_id <> id;
+  update tusk.folders
+  set deleted_by = null
+  where id = any (folder_ids);
   delete from tusk.folders where id = any (folder_ids);
-  delete from tusk.path_history where entry_id = any (folder_ids);
-  delete from tusk.path_history where folder_id = any (folder_ids);
-  delete from tusk.xattrs where owner_id = any (folder_ids);
 end
 $$;
 
--- What the folders of entries that came, went or moved have of it, once a statement.
+-- What follows from entries that came, went or moved, once a statement.
 
 create function tusk.touch_folders(parents uuid[], came_or_went integer[])
 returns void
@@ -760,11 +772,19 @@ set search_path = ''
 as $$
 declare
   parents uuid[];
+  nameless uuid[];
+  rewritten uuid[];
+  forgotten uuid[];
 begin
   if tg_op = 'INSERT' then
     select array_agg(distinct n.folder_id) into parents from entered n where n.deleted_at is null;
   elsif tg_op = 'DELETE' then
-    select array_agg(distinct o.folder_id) into parents from was o where o.deleted_at is null;
+    select array_agg(distinct o.folder_id), array_agg(o.id) into parents, nameless
+    from was o
+    where o.deleted_at is null;
+    select array_agg(o.id) into forgotten
+    from was o
+    where not exists (select 1 from tusk.files f where f.id = o.id);
   else
     select array_agg(distinct c.folder_id) into parents
     from was o
@@ -773,15 +793,30 @@ begin
     cross join lateral (values (o.folder_id), (n.folder_id)) c(folder_id)
     where (o.folder_id, o.filename, o.deleted_at is null)
       is distinct from (n.folder_id, n.filename, n.deleted_at is null);
+    select
+      array_agg(n.id) filter (where o.deleted_at is null and n.deleted_at is not null),
+      array_agg(n.id) filter (where o.version <> n.version)
+    into nameless, rewritten
+    from was o
+    join entered n
+      on n.id = o.id;
   end if;
   if parents is not null then
     perform tusk.touch_folders(parents, array_fill(0, array[cardinality(parents)]));
+  end if;
+  -- What is deleted loses all its names; those that are further ones end for good.
+  delete from tusk.file_links l where l.file_id = any (nameless);
+  if rewritten is not null then
+    perform tusk.sweep_chunks(rewritten);
+  end if;
+  if forgotten is not null then
+    perform tusk.forget_files(forgotten);
   end if;
   return null;
 end
 $$;
 comment on function tusk.follow_files() is
-  'Trigger: the folders of files that came, went or moved have new times.';
+  'Trigger: the folders of files that came, went or moved have new times; what belonged to files that are gone, and chunks that no content needs any more, go.';
 
 create function tusk.follow_folders()
 returns trigger
@@ -793,6 +828,7 @@ declare
   parents uuid[];
   subfolders integer[];
   gone uuid[];
+  forgotten uuid[];
 begin
   if tg_op = 'INSERT' then
     select array_agg(n.parent_id), array_agg(1) into parents, subfolders
@@ -804,6 +840,9 @@ begin
     from was o
     where o.deleted_at is null
       and o.parent_id <> o.id;
+    select array_agg(o.id) into forgotten
+    from was o
+    where not exists (select 1 from tusk.folders d where d.id = o.id);
   else
     select array_agg(c.parent_id), array_agg(c.subfolders),
       array_agg(o.id) filter (where n.deleted_at is not null)
@@ -830,6 +869,9 @@ begin
   end if;
   if parents is not null then
     perform tusk.touch_folders(parents, subfolders);
+  end if;
+  if forgotten is not null then
+    perform tusk.forget_folders(forgotten);
   end if;
   return null;
 end

@@ -1,3 +1,36 @@
+create or replace function tusk.resolve(path text, tenant text default 'default')
+returns uuid
+language plpgsql
+stable
+as $$
+declare
+  part text;
+  parent uuid;
+  folder uuid;
+  entry uuid;
+begin
+  select t.root_id into folder from tusk.tenants t where t.name = resolve.tenant;
+  entry := folder;
+  foreach part in array string_to_array(path, '/') loop
+    continue when part = '' or part = '.';
+    if folder is null then
+      return null;
+    end if;
+    parent := folder;
+    select d.id into folder
+    from tusk.folders d
+    where d.parent_id = parent and d.name = part and d.deleted_at is null and d.parent_id <> d.id;
+    entry := coalesce(
+      folder,
+      (select f.id
+       from tusk.files f
+       where f.folder_id = parent and f.filename = part and f.deleted_at is null),
+      (select l.file_id from tusk.file_links l where l.folder_id = parent and l.name = part));
+  end loop;
+  return entry;
+end
+$$;
+
 create or replace function tusk.content(file_id uuid, version bigint)
 returns bytea
 language plpgsql
@@ -150,7 +183,7 @@ drop function tusk.copy(text, text, boolean);
 drop function tusk.copy_folder(uuid, uuid, text);
 drop function tusk.copy_file(uuid, uuid, text);
 drop function tusk.move(text, text, boolean);
-drop function tusk.clear_target(text, text, boolean);
+drop function tusk.clear_target(text, tusk.place, text, boolean);
 drop function tusk.purge_deleted(uuid[], uuid[]);
 drop function tusk.delete(text, boolean, boolean);
 drop function tusk.keep_further_names(uuid[], uuid[]);
@@ -168,6 +201,7 @@ drop function tusk.place_of(text);
 drop type tusk.place;
 drop function tusk.find(text, text);
 drop function tusk.find(text);
+drop function tusk.entry_of(uuid, text);
 drop function tusk.names_of(text);
 drop function tusk.entry_at(uuid, text);
 drop type tusk.entry;

@@ -145,10 +145,11 @@ $$;
 comment on function tusk.names_of(text) is
   'The names of a path, in order; none for the root.';
 
-create function tusk.find(path text)
+create function tusk.entry_of(tree uuid, path text)
 returns tusk.entry
 language plpgsql
 stable
+strict
 as $$
 declare
   part text;
@@ -156,12 +157,36 @@ declare
 begin
   select t.root_id, 'folder', false into at
   from tusk.tenants t
-  where t.id = tusk.current_tree();
-  foreach part in array coalesce(tusk.names_of(path), '{}') loop
+  where t.id = tree;
+  foreach part in array tusk.names_of(path) loop
     exit when at.id is null;
     at := case when at.kind = 'folder' then tusk.entry_at(at.id, part) end;
   end loop;
-  if path is null or at.id is null then
+  return at;
+end
+$$;
+comment on function tusk.entry_of(uuid, text) is
+  'The file or folder at a path of a tree; all null when nothing.';
+
+create or replace function tusk.resolve(path text, tenant text default 'default')
+returns uuid
+language sql
+stable
+as $$
+  select (tusk.entry_of(t.id, path)).id
+  from tusk.tenants t
+  where t.name = resolve.tenant
+$$;
+
+create function tusk.find(path text)
+returns tusk.entry
+language plpgsql
+stable
+as $$
+declare
+  at tusk.entry := tusk.entry_of(tusk.current_tree(), path);
+begin
+  if at.id is null then
     raise exception 'nothing is at %', quote_nullable(path)
       using errcode = 'undefined_file', hint = 'see tusk.list_folder';
   end if;
@@ -666,12 +691,11 @@ $$;
 comment on function tusk.purge_deleted(uuid[], uuid[]) is
   'Removes files and folders of the trash for good, but for what snapshots or rows of applications need.';
 
-create function tusk.clear_target(path text, moved text, overwrite boolean)
+create function tusk.clear_target(path text, place tusk.place, moved text, overwrite boolean)
 returns void
 language plpgsql
 as $$
 declare
-  place tusk.place := tusk.place_of(path);
   at tusk.entry := tusk.entry_at(place.folder, place.name);
 begin
   if at.id is null then
@@ -686,8 +710,8 @@ begin
   perform tusk.delete(path);
 end
 $$;
-comment on function tusk.clear_target(text, text, boolean) is
-  'Makes way at a path for something of a kind: what is there goes to the trash, or is refused to.';
+comment on function tusk.clear_target(text, tusk.place, text, boolean) is
+  'Makes way at a path, which leads to this place, for something of a kind: what is there goes to the trash, or is refused to.';
 
 create function tusk.move(old_path text, new_path text, overwrite boolean default false)
 returns void
@@ -710,16 +734,15 @@ begin
   at := tusk.entry_at(old_place.folder, old_place.name);
   if at.id is null then
     raise exception 'nothing is at %', quote_literal(old_path) using errcode = 'undefined_file';
-  elsif (tusk.entry_at(new_place.folder, new_place.name)).id = at.id then
-    if old_place = new_place then
-      return;
-    end if;
-  end if;
-  if at.kind = 'folder' and tusk.is_below(new_place.folder, at.id) then
+  elsif old_place = new_place
+    or overwrite and at.id = (tusk.entry_at(new_place.folder, new_place.name)).id
+  then
+    return;  -- two names of one file: as rename(2)
+  elsif at.kind = 'folder' and tusk.is_below(new_place.folder, at.id) then
     raise exception '% cannot be moved into itself', quote_literal(old_path)
       using errcode = 'invalid_parameter_value';
   end if;
-  perform tusk.clear_target(new_path, at.kind, overwrite);
+  perform tusk.clear_target(new_path, new_place, at.kind, overwrite);
   if at.kind = 'folder' then
     update tusk.folders d
     set parent_id = new_place.folder, name = new_place.name
@@ -839,7 +862,7 @@ begin
     raise exception '% cannot be copied into itself', quote_literal(src_path)
       using errcode = 'invalid_parameter_value';
   end if;
-  perform tusk.clear_target(dst_path, at.kind, overwrite);
+  perform tusk.clear_target(dst_path, place, at.kind, overwrite);
   if at.kind = 'folder' then
     return tusk.copy_folder(at.id, place.folder, place.name);
   end if;

@@ -1,7 +1,8 @@
 -- Alerts, as the collector keeps them: in tusk_stats where that may be written, else in memory.
 
 -- name: alerts_places
--- Whether alerts are kept in tables that this session may write, and whether the cache can be read.
+-- Whether alerts are kept in tables that this session may write; whether the cache can be read, and the
+-- trees; the folder of the server's data, where that is on this machine (a Unix socket leads to it) and told.
 select
   not pg_is_in_recovery()
     and coalesce(has_schema_privilege(to_regnamespace('tusk_stats'), 'usage')
@@ -11,7 +12,15 @@ select
       and has_table_privilege(to_regclass('tusk_stats.alerts_sampled'), 'insert'), false),
   coalesce(has_schema_privilege(to_regnamespace('tusk_cache'), 'usage')
     and to_regclass('tusk_cache.cache') is not null
-    and has_table_privilege(to_regclass('tusk_cache.settings'), 'select'), false)
+    and has_table_privilege(to_regclass('tusk_cache.settings'), 'select'), false),
+  coalesce(has_schema_privilege(to_regnamespace('tusk'), 'usage')
+    and has_table_privilege(to_regclass('tusk.files'), 'select')
+    and has_table_privilege(to_regclass('tusk.tenants'), 'select')
+    and has_table_privilege(to_regclass('tusk.backups'), 'select')
+    and has_table_privilege(to_regclass('tusk.checkups'), 'select')
+    and has_function_privilege(to_regprocedure('tusk.path(uuid)'), 'execute'), false),
+  (select s.setting from pg_catalog.pg_settings s
+    where s.name = 'data_directory' and inet_server_addr() is null)
 
 -- name: alerts_begin
 -- The collector's sessions are read-only; here a writer is met now and then.
@@ -34,8 +43,8 @@ select tusk_stats.alerts_state()::text,
     where at > clock_timestamp() - make_interval(secs => $1::int8 / 1000.0))
 
 -- name: alerts_given
--- The state so far, for the text that makes the next one.
-select set_config('tusk.alerts', $1::text, false)
+-- The state so far, and how full the disk is or nothing, for the text that makes the next one.
+select set_config('tusk.alerts', $1::text, false), set_config('tusk.disk', $2::text, false)
 
 -- name: alerts_store
 select tusk_stats.alerts_store($1::text::jsonb, $2::text::jsonb)

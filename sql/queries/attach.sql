@@ -25,56 +25,100 @@ insert into tusk.mounts (tenant_id)
 values ($1::uuid)
 on conflict (tenant_id) do nothing
 
+-- name: share_tree
+-- Attach and reconnect: true when this session shares the tree with other mounts; false: somebody has it
+-- for repair or removal.
+select pg_try_advisory_lock_shared(tusk.tree_lock_key($1::uuid))
+
 -- name: take_tree
--- Attach and reconnect: true when this session now holds the tree.
+-- Repair and removal: true when this session has the tree for itself.
 select pg_try_advisory_lock(tusk.tree_lock_key($1::uuid))
 
--- name: holder
--- Attach, when refused, and reconnect: who has the tree; one row.
-select
-  m.epoch,
-  m.last_group,
-  m.backend_pid::int8,
-  m.host,
-  m.pid::int8,
-  to_char(m.since at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
-from tusk.mounts m
+-- name: mounts_of
+-- Who has a tree mounted, by number: mounts that are there first.
+select m.epoch, m.host, m.pid, m.mountpoint,
+  to_char(m.since at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+  a.is_alive
+from tusk.mount_sessions m
+cross join lateral (select tusk.is_alive(m.tenant_id, m.epoch) as is_alive) a
 where m.tenant_id = $1::uuid
+order by not a.is_alive, m.epoch
+
+-- name: tree_holder
+-- For people: who has a tree for itself; no row or one.
+select a.pid::int8, coalesce(a.usename, ''), coalesce(a.application_name, '')
+from tusk.sessions_at(tusk.tree_lock_key($1::uuid)) l
+join pg_catalog.pg_stat_activity a
+  on a.pid = l.pid
+where l.holds
+  and l.is_exclusive
+limit 1
 
 -- name: end_old_backend
--- Reconnect: ends this mount's former session if that is what still holds the tree.
-select pg_terminate_backend(l.pid)
-from tusk.sessions_at(tusk.tree_lock_key($1::uuid)) l
-join tusk.mounts m
-  on m.backend_pid = l.pid
+-- Reconnect: ends this mount's former session, of which the server has not heard that it is gone.
+select pg_terminate_backend(m.backend_pid)
+from tusk.mount_sessions m
 where m.tenant_id = $1::uuid
   and m.epoch = $2::int8
-  and l.pid <> pg_backend_pid()
-  and l.holds
+  and m.backend_pid <> pg_backend_pid()
+  and exists (
+    select 1
+    from tusk.sessions_at(tusk.session_key(m.tenant_id, m.epoch)) l
+    where l.holds
+      and l.pid = m.backend_pid)
+
+-- name: end_old_watch
+-- The same of the session that looked out for others.
+select pg_terminate_backend(m.watch_pid)
+from tusk.mount_sessions m
+where m.tenant_id = $1::uuid
+  and m.epoch = $2::int8
+  and m.watch_pid <> pg_backend_pid()
+  and exists (
+    select 1
+    from tusk.sessions_at(tusk.presence_key(m.tenant_id)) l
+    where l.holds
+      and l.pid = m.watch_pid)
 
 -- name: open_epoch
--- Attach: a new epoch for the tree's new holder; one row.
-update tusk.mounts
-set
-  epoch = epoch + 1,
-  host = $2::text,
-  pid = $3::int8,
-  backend_pid = pg_backend_pid(),
-  mountpoint = $4::text,
-  since = now()
-where tenant_id = $1::uuid
-returning epoch, last_group
+-- Attach: one more mount of the tree; one row.
+with given as (
+  update tusk.mounts
+  set epoch = epoch + 1
+  where tenant_id = $1::uuid
+  returning epoch
+)
+insert into tusk.mount_sessions (tenant_id, epoch, backend_pid, host, pid, mountpoint)
+select $1::uuid, g.epoch, pg_backend_pid(), $2::text, $3::int8, $4::text
+from given g
+returning epoch
+
+-- name: take_session
+-- Attach and reconnect: true when this session is the one of the mount.
+select pg_try_advisory_lock(tusk.session_key($1::uuid, $2::int8))
 
 -- name: keep_epoch
--- Reconnect: the holder's new backend; no row when another mount has taken the tree meanwhile.
-update tusk.mounts
-set backend_pid = pg_backend_pid()
+-- Reconnect: the mount's new backend; no row when it was given up meanwhile.
+update tusk.mount_sessions
+set backend_pid = pg_backend_pid(), gone_since = null, seen_at = clock_timestamp()
 where tenant_id = $1::uuid
   and epoch = $2::int8
 returning last_group
 
+-- name: forget_mounts
+-- Mounts that will not come back, by number.
+select tusk.forget_mounts($1::uuid, $2::int8[])
+
+-- name: forget_all_mounts
+-- Repair: whoever is without a connection must not go on with what it remembers.
+select tusk.forget_mounts($1::uuid, array(
+  select m.epoch from tusk.mount_sessions m where m.tenant_id = $1::uuid))
+
+-- name: note_absent_mounts
+select tusk.note_absent_mounts($1::uuid)
+
 -- name: purge_staging_chunks
--- Attach: chunks that a mount that died stored ahead and never published.
+-- Attach: chunks that a mount which does not come back stored ahead and never published.
 select tusk.drop_chunks(
   array_agg(s.file_id),
   array_agg(0::int8),
@@ -85,20 +129,26 @@ from tusk.staging s
 left join tusk.files f
   on f.id = s.file_id
 where s.tenant_id = $1::uuid
+  and not exists (
+    select 1
+    from tusk.mount_sessions m
+    where m.tenant_id = s.tenant_id
+      and m.epoch = s.epoch)
 having count(*) > 0
 
 -- name: purge_staging
-delete from tusk.staging
-where tenant_id = $1::uuid
+delete from tusk.staging s
+where s.tenant_id = $1::uuid
+  and not exists (
+    select 1
+    from tusk.mount_sessions m
+    where m.tenant_id = s.tenant_id
+      and m.epoch = s.epoch)
 
 -- name: purge_orphans
--- Attach: files that a mount that died had unlinked while they were open; how many.
-select count(*), tusk.delete_files(array_agg(f.id))
-from tusk.files f
-where f.tenant_id = $1::uuid
-  and f.deleted_at is not null
-  and f.deleted_by is null
-having count(*) > 0
+-- Attach and janitor: files without a name that no mount has open any more; how many. Who has one open
+-- needs a moment to say so.
+select tusk.purge_orphans($1::uuid, make_interval(secs => $2::int8))
 
 -- name: scan_freely
 -- Attach, before it counts a whole tree.
@@ -149,6 +199,12 @@ where m.tenant_id = $1::uuid
 select m.files, m.folders, m.bytes
 from tusk.mounts m
 where m.tenant_id = $1::uuid
+
+-- name: tree_quota
+-- Attach, and now and then: no row when the tree is gone. Null: no limit.
+select t.quota_bytes, t.quota_files
+from tusk.tenants t
+where t.id = $1::uuid
 
 -- name: last_snapshot
 -- Attach: one row; 0: there is none.

@@ -9,6 +9,10 @@ select
   set_config('synchronous_commit', 'off', false),
   set_config('search_path', 'pg_catalog', false)
 
+-- name: feed_settings
+-- Who listens to what others change, once a connection.
+select set_config('application_name', 'tusk-feed', false)
+
 -- name: cache_get
 -- No row or one.
 select
@@ -29,6 +33,18 @@ select
   (extract(epoch from c.expires_at) * 1000000)::int8 * 1000
 from tusk_cache.cache c
 where c.key = $1::text
+  and tusk_cache.live(c.expires_at)
+
+-- name: cache_find_by_hash
+-- The sha256 of a long key in hex; as cache_scan. By the index cache_long_keys.
+select
+  c.key,
+  c.bytes,
+  (extract(epoch from c.created_at) * 1000000)::int8 * 1000,
+  (extract(epoch from c.expires_at) * 1000000)::int8 * 1000
+from tusk_cache.cache c
+where sha256(decode(replace(c.key, '\', '\\'), 'escape')) = decode($1::text, 'hex')
+  and octet_length(c.key) > 85
   and tusk_cache.live(c.expires_at)
 
 -- name: cache_scan

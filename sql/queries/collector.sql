@@ -24,11 +24,17 @@ select
   exists (select 1 from pg_catalog.pg_extension where extname = 'pg_stat_statements')
     and current_setting('pg_stat_statements.max', true) is not null
 
--- name: collector_thresholds
--- Whether thresholds that somebody has set can be read.
-select coalesce(
-  has_schema_privilege(to_regnamespace('tusk_stats'), 'usage')
-    and has_table_privilege(to_regclass('tusk_stats.own_thresholds'), 'select'), false)
+-- name: collector_sources
+-- What can be read: thresholds that somebody has set, how large the trees are, the cache.
+select
+  coalesce(has_schema_privilege(to_regnamespace('tusk_stats'), 'usage')
+    and has_table_privilege(to_regclass('tusk_stats.own_thresholds'), 'select'), false),
+  coalesce(has_schema_privilege(to_regnamespace('tusk'), 'usage')
+    and has_table_privilege(to_regclass('tusk.tenants'), 'select')
+    and has_table_privilege(to_regclass('tusk.mounts'), 'select'), false),
+  coalesce(has_schema_privilege(to_regnamespace('tusk_cache'), 'usage')
+    and has_table_privilege(to_regclass('tusk_cache.cache'), 'select')
+    and has_table_privilege(to_regclass('tusk_cache.settings'), 'select'), false)
 
 -- name: set_threshold
 -- Over another connection than the collector's, which changes nothing. Name, good, warn or null, crit.
@@ -82,7 +88,7 @@ select /* tusk-stats */ tusk_stats.capture()
 
 -- name: stats_views_settings
 -- Whoever makes the views: names in their texts are those of the schema, of the catalogs, and of
--- pg_stat_statements. Whether that answers; whether there are files to count.
+-- pg_stat_statements. Whether that answers; whether there are files to count, and a cache.
 select
   exists (select 1 from pg_catalog.pg_extension where extname = 'pg_stat_statements')
     and current_setting('pg_stat_statements.max', true) is not null,
@@ -93,7 +99,8 @@ select
       on n.oid = e.extnamespace
     where e.extname = 'pg_stat_statements'
       and n.nspname <> 'pg_catalog'), ''), false),
-  to_regclass('tusk.files') is not null
+  to_regclass('tusk.files') is not null,
+  to_regclass('tusk_cache.cache') is not null
 
 -- name: drop_stats_views
 do $$

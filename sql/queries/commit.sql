@@ -2,15 +2,31 @@
 -- most some hundreds of rows or about a megabyte at a time.
 
 -- name: begin_group
--- One row: log positions, see the function.
-select b.flushed, b.written
+-- One row: log positions, see the function. Where commits wait for standbys, what is safe on this disk
+-- alone is not safe yet.
+select
+  case when current_setting('synchronous_standby_names') = '' then b.flushed else 0 end,
+  b.written
 from tusk.begin_group($1::uuid, $2::int8, $3::int8, $4::bool, $5::int8, $6::int8, $7::int8) b
 
 -- name: log_positions
--- While nothing is written, until all groups are safe on disk: one row, as of begin_group.
+-- One row, as of begin_group, and whether commits wait for standbys: while nothing is written, until all
+-- groups are safe; and at the end of a group, which tells how much it wrote.
 select
-  (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::int8,
-  (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::int8
+  case
+    when current_setting('synchronous_standby_names') = ''
+      then (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::int8
+    else 0
+  end,
+  (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::int8,
+  current_setting('synchronous_standby_names') <> ''
+
+-- name: await_standbys
+-- While nothing is written: a commit that the standbys confirm, and with it all before.
+update tusk.mount_sessions
+set backend_pid = pg_backend_pid()
+where tenant_id = $1::uuid
+  and epoch = $2::int8
 
 -- name: share_chunks
 select tusk.share_chunks(
@@ -32,7 +48,66 @@ where g.named_at_ns < g.at_ns
 on conflict do nothing
 
 -- name: delete_files
-select tusk.delete_files($1::uuid[])
+-- Files that this mount lets go of; what another one has open stays until that lets go of it as well.
+with let_go as (
+  delete from tusk.sustained s
+  where s.epoch = $1::int8
+    and s.file_id = any ($2::uuid[])
+)
+select tusk.delete_files(array_agg(g.id))
+from unnest($2::uuid[]) as g(id)
+where not exists (
+  select 1
+  from tusk.sustained s
+  where s.file_id = g.id
+    and s.epoch <> $1::int8)
+having count(*) > 0
+
+-- name: sustain
+insert into tusk.sustained (tenant_id, epoch, file_id)
+select $1::uuid, $2::int8, unnest($3::uuid[])
+on conflict do nothing
+
+-- name: unsustain
+delete from tusk.sustained s
+where s.epoch = $2::int8
+  and s.tenant_id = $1::uuid
+  and s.file_id = any ($3::uuid[])
+
+-- name: note_changes
+-- Where the tree has other mounts: what the group changed. They are called when it commits.
+with noted as (
+  insert into tusk.changes (entry_id, epoch)
+  select i.id, $1::int8
+  from unnest($2::uuid[]) as i (id)
+)
+select pg_notify('tusk_changes', $1::int8::text)
+
+-- name: note_changes_below
+-- The same of all that is in folders, and of these.
+with recursive below (id, is_folder) as (
+  select d.id, true
+  from tusk.folders d
+  where d.id = any ($2::uuid[])
+  union all
+  select e.id, e.is_folder
+  from below b
+  cross join lateral (
+    select d.id, true
+    from tusk.folders d
+    where d.parent_id = b.id
+      and d.parent_id <> d.id
+      and d.deleted_at is null
+    union all
+    select f.id, false
+    from tusk.files f
+    where f.folder_id = b.id
+      and f.deleted_at is null) e (id, is_folder)
+  where b.is_folder
+)
+insert into tusk.changes (entry_id, epoch)
+select distinct b.id, $1::int8
+from below b
 
 -- name: delete_folders
 select tusk.delete_folders($1::uuid[])
@@ -234,7 +309,8 @@ where x.owner_id = g.owner_id
   and x.name = g.name
 
 -- name: drop_chunks
--- What a past version may need stays: it goes with the last of these (tusk.sweep_chunks).
+-- What a past version may need stays: it goes with the last of these (tusk.sweep_chunks). While another
+-- mount is cut off all stays: what that has changed of a content rests on it.
 select tusk.drop_chunks(
   array_agg(d.file_id),
   array_agg(d.first_no),
@@ -243,8 +319,15 @@ select tusk.drop_chunks(
     d.from_version,
     (select max(v.version) + 1 from tusk.file_versions v where v.file_id = d.file_id))),
   array_agg(d.below_version))
-from unnest($1::uuid[], $2::int8[], $3::int8[], $4::int8[], $5::int8[])
+from unnest($2::uuid[], $3::int8[], $4::int8[], $5::int8[], $6::int8[])
   as d(file_id, first_no, last_no, from_version, below_version)
+where not exists (
+  select 1
+  from tusk.mount_sessions m
+  where m.tenant_id = $1::uuid
+    and m.backend_pid <> pg_backend_pid()
+    and not tusk.is_alive(m.tenant_id, m.epoch))
+having count(*) > 0
 
 -- name: clear_chunks
 select tusk.clear_chunks($1::uuid[], $2::int8[], $3::int8[])
@@ -255,10 +338,33 @@ select g.file_id, g.chunk_no, g.version, g.checksum, g.data
 from unnest($1::uuid[], $2::int8[], $3::int8[], $4::bytea[], $5::bytea[])
   as g(file_id, chunk_no, version, checksum, data)
 
+-- name: set_aside_staged
+-- Where the tree has other mounts: this one's, and the files it writes. A mount that is cut off may have
+-- stored chunks ahead under the number that the next version gets now: they wait under an id of their
+-- own (move_staged).
+with theirs as materialized (
+  select s.file_id, s.version,
+    md5(s.file_id || ' ' || s.version || ' ' || s.epoch)::uuid as aside
+  from tusk.staging s
+  where s.epoch <> $1::int8
+    and s.file_id = any ($2::uuid[])
+), led as (
+  update tusk.staging s
+  set file_id = t.aside
+  from theirs t
+  where s.file_id = t.file_id
+    and s.version = t.version
+)
+update tusk.file_chunks c
+set file_id = t.aside
+from theirs t
+where c.file_id = t.file_id
+  and c.version = t.version
+
 -- name: stage
-insert into tusk.staging (tenant_id, file_id, version)
-select $1::uuid, g.file_id, g.version
-from unnest($2::uuid[], $3::int8[]) as g(file_id, version)
+insert into tusk.staging (tenant_id, file_id, version, epoch)
+select $1::uuid, g.file_id, g.version, g.epoch
+from unnest($2::uuid[], $3::int8[], $4::int8[]) as g(file_id, version, epoch)
 on conflict (file_id, version) do nothing
 
 -- name: unstage

@@ -137,6 +137,10 @@ select pg_export_snapshot()
 -- name: server_version
 select current_setting('server_version')
 
+-- name: sees_all_trees
+-- backup: one row.
+select not tusk.is_confined()
+
 -- name: tree_counts
 -- backup and its verification: a row for each tree. What is in the trash counts apart.
 select
@@ -155,3 +159,20 @@ select
    where f.tenant_id = t.id)
 from tusk.tenants t
 order by t.name
+
+-- name: record_checkup
+-- fsck, at its end: tree (a repair may have removed it), scrubbed, errors left, contents missing. What is over a year old goes.
+with noted as (
+  insert into tusk.checkups (tenant_id, scrubbed, errors, missing)
+  select t.id, $2::bool, $3::int8, $4::int8
+  from tusk.tenants t
+  where t.id = $1::uuid
+)
+delete from tusk.checkups k
+where k.tenant_id = $1::uuid
+  and k.finished_at < now() - interval '400 days'
+
+-- name: record_backup
+-- backup, at its end: where, bytes or -1, when it was begun, and why it failed or nothing.
+select tusk.record_backup('tuskfs', $1::text, nullif($2::int8, -1), tusk.ns_to_timestamp($3::int8),
+  clock_timestamp(), $4::text = '', jsonb_strip_nulls(jsonb_build_object('error', nullif($4::text, ''))))

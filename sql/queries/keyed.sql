@@ -18,6 +18,18 @@ where c.key > $1::text
 order by c.key
 limit $2::text::int8
 
+-- name: keyed_ttl_find_by_hash
+-- As cache_find_by_hash.
+select
+  c.key,
+  (octet_length((case when l.ms < 0 then -1 else round(l.ms / 1000) end)::text) + 1)::text,
+  null::text
+from tusk_cache.cache c
+cross join lateral tusk_cache.milliseconds_left(c.expires_at) l (ms)
+where sha256(decode(replace(c.key, '\', '\\'), 'escape')) = decode($1::text, 'hex')
+  and octet_length(c.key) > 85
+  and tusk_cache.live(c.expires_at)
+
 -- name: keyed_ttl_read
 -- Seconds; -1 for no end.
 select (case when l.ms < 0 then -1 else round(l.ms / 1000) end)::text || E'\n', null::text

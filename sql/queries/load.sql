@@ -104,14 +104,64 @@ select not exists (
       from tusk.files f
       where f.folder_id = b.id
         and f.deleted_at is null
-        and f.uid <> $2::int8)
+        and f.uid <> $2::int8
+      offset 0)
     or exists (
       select 1
       from tusk.file_links l
       join tusk.files f
         on f.id = l.file_id
       where l.folder_id = b.id
-        and f.uid <> $2::int8))
+        and f.uid <> $2::int8
+      offset 0))
+
+-- name: folder_size
+-- What a clone of a folder has below it, with the second argument not below 0 of one user's: one row.
+with recursive below as (
+  select $1::uuid as id
+  union all
+  select c.id
+  from below b
+  cross join lateral (
+    select d.id
+    from tusk.folders d
+    where d.parent_id = b.id
+      and d.parent_id <> d.id
+      and d.deleted_at is null
+      and ($2::int8 < 0 or d.uid = $2::int8)
+    offset 0) c
+), held as (
+  select f.id
+  from below b
+  cross join lateral (
+    select e.id
+    from tusk.files e
+    where e.folder_id = b.id
+      and e.deleted_at is null
+      and ($2::int8 < 0 or e.uid = $2::int8)
+    offset 0) f
+  union
+  select l.file_id
+  from below b
+  cross join lateral (
+    select e.file_id
+    from tusk.file_links e
+    join tusk.files f
+      on f.id = e.file_id
+    where e.folder_id = b.id
+      and ($2::int8 < 0 or f.uid = $2::int8)
+    offset 0) l
+)
+select
+  count(*),
+  (select count(*) - 1 from below),
+  coalesce(sum(f.size_bytes), 0)::int8
+from held h
+cross join lateral (
+  select e.size_bytes
+  from tusk.files e
+  where e.id = h.id
+  offset 0) f
 
 -- name: trashed_folder
 -- As load_folders, one that is in the trash: no row or one.
@@ -135,11 +185,15 @@ where f.id = $1::uuid
   and f.deleted_by is not null
 
 -- name: trashed_among
--- Whether any of some files went to the trash along with something.
-select exists (
-  select 1
-  from tusk.trashed_tree($1::uuid) t
-  where t.id = any ($2::uuid[]))
+-- Whether any of some files went to the trash along with something, and how much that is: one row.
+select
+  coalesce(bool_or(t.id = any ($2::uuid[])), false),
+  count(*) filter (where not t.is_folder),
+  count(*) filter (where t.is_folder),
+  coalesce(sum(f.size_bytes), 0)::int8
+from tusk.trashed_tree($1::uuid) t
+left join tusk.files f
+  on f.id = t.id
 
 -- name: entry_folders
 -- As load_folders, those of some ids that are in the tree.
@@ -151,14 +205,13 @@ where d.id = any ($1::uuid[])
   and d.deleted_at is null
 
 -- name: entry_files
--- As load_files, those of some ids that are in the tree.
+-- As load_files, those of some ids that are in the tree: found by id, not by the index of live names.
 select
   f.id, f.folder_id, f.filename, f.mode, f.uid, f.gid, f.nlink, f.atime_ns, f.mtime_ns, f.ctime_ns,
   f.has_xattrs, f.rdev, f.size_bytes, f.version, f.data is null, f.holes, f.checksum,
   coalesce(f.external_url, f.storage_type), f.content_at_ns
-from tusk.files f
-where f.id = any ($1::uuid[])
-  and f.deleted_at is null
+from (select * from tusk.files e where e.id = any ($1::uuid[]) offset 0) f
+where f.deleted_at is null
 
 -- name: entry_links
 -- The further names of those files.

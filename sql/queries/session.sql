@@ -26,6 +26,17 @@ select
    from pg_catalog.pg_settings s
    where s.name = 'idle_session_timeout')
 
+-- name: server_identity
+-- Every connection, before anything else: who answers, whether it takes writes, and on which timeline
+-- it writes. One row; a server that does not know these functions is too old anyway.
+select
+  pg_backend_pid()::int8,
+  pg_is_in_recovery(),
+  case
+    when pg_is_in_recovery() then 0
+    else ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int8
+  end
+
 -- name: server_facts
 -- Every connection, once: one row of what decides whether the driver can work here.
 select
@@ -33,6 +44,10 @@ select
   current_setting('server_version'),
   current_setting('server_encoding'),
   pg_is_in_recovery()
+
+-- name: backend
+-- First connection through a pooler, some times: whose backend it has now.
+select pg_backend_pid()
 
 -- name: begin
 begin

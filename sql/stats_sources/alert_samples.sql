@@ -1,6 +1,5 @@
 -- What alerts are about, as it is now: severity NULL is below warn; calm is below 90 % of warn.
--- Not here: the disk, which SQL does not see; the age of the last backup; and files of more than
--- 100 MB, as no index of tusk.files leads to them.
+-- The disk is what a driver on the server's machine says (the setting tusk.disk), as SQL does not see it.
 with seen as (
   select component, value, unit, good, crit, score, advisory,
     coalesce(warn, (good + crit) / 2) as warn
@@ -17,6 +16,25 @@ with seen as (
   select last_failed_wal, current_setting('archive_mode') <> 'off'
     and last_failed_time > coalesce(last_archived_time, '-infinity') as fails
   from pg_catalog.pg_stat_archiver
+), disk as (
+  select (d ->> 'percent')::float8 as percent, d ->> 'path' as path, (d ->> 'free')::int8 as free
+  from (select nullif(current_setting('tusk.disk', true), '')::jsonb as d) told
+), migration as (
+  select a.pid, extract(epoch from clock_timestamp() - a.xact_start) / 60 as minutes
+  from pg_catalog.pg_locks l
+  join pg_catalog.pg_stat_activity a
+    on a.pid = l.pid
+  cross join (select hashtextextended('tuskfs migrate', 0) as key) k
+  where l.locktype = 'advisory'
+    and l.granted
+    and l.objsubid = 1
+    and l.classid = ((k.key >> 32) & 4294967295)::oid
+    and l.objid = (k.key & 4294967295)::oid
+    and l.database = (
+      select d.oid from pg_catalog.pg_database d where d.datname = current_database())
+    and a.xact_start < clock_timestamp() - interval '10 minutes'
+  order by 2 desc
+  limit 1
 )
 select component as name, value, unit,
   case when score = 0 and not advisory then 'critical' when score <= 0.5 then 'warning' end as severity,
@@ -43,6 +61,22 @@ select 'invalid_index', indexes, 'indexes', 'warning', 1, false,
   format('%s is not valid: reindex index concurrently, or drop it', one)
 from invalid
 where indexes > 0
+union all
+-- Where nobody tells, it stays as it is: not known is not good.
+select 'disk', percent, '%',
+  case when percent >= 98 then 'critical' when percent >= 90 then 'warning' end,
+  case when percent >= 98 then 98 else 90 end,
+  coalesce(percent < 81, false),
+  format('the disk of %s is %s %% full, %s are left', path, percent, pg_size_pretty(free))
+from disk
+union all
+select 'migration', round(minutes::numeric, 1)::float8, 'min', 'warning', 10, false,
+  format('a migration of the schema has been running for %s minutes, in backend %s',
+    round(minutes::numeric), pid)
+from migration
+union all
+select name, value, unit, severity, threshold, calm, message
+from alert_tree
 union all
 -- What it takes on disk holds dead rows too; this much means that nobody sweeps.
 select 'cache_bytes', bytes, 'bytes',

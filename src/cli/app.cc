@@ -22,7 +22,7 @@ void check_verb(const CLI::App& app, int argc, char** argv) {
   const std::string hint =
       "mount, sidecar, umount, dsn, status, migrate, log, cat, restore, diff, trash, snapshot, "
       "policy, "
-      "clone, du, storage, tenant, gc, fsck, backup or restore-backup";
+      "clone, du, storage, tenant, quota, gc, fsck, backup or restore-backup";
   if (argc < 2) throw CLI::ValidationError("what is to be done? " + hint);
   const std::string word = argv[1];
   const auto named = [&](const CLI::App* verb) { return verb->get_name() == word; };
@@ -48,6 +48,7 @@ int run_verb(int argc, char** argv) {
   add_policy(app, parsed);
   add_storage(app, parsed);
   add_tenant(app, parsed);
+  add_quota(app, parsed);
   add_fsck(app, parsed);
   add_backup(app, parsed);
   add_restore_backup(app, parsed);
@@ -62,8 +63,8 @@ int run_verb(int argc, char** argv) {
   for (const std::string* database :
        {&parsed.mount.source.database, &parsed.migrate.source.database, &parsed.past.database,
         &parsed.snapshot.past.database, &parsed.diff.past.database, &parsed.fsck.source.database,
-        &parsed.tenant.source.database, &parsed.backup.source.database,
-        &parsed.restore_backup.source.database}) {
+        &parsed.tenant.source.database, &parsed.quota.source.database,
+        &parsed.backup.source.database, &parsed.restore_backup.source.database}) {
     hide_password(argc, argv, *database);
   }
   return parsed.verb();

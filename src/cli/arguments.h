@@ -30,6 +30,7 @@ struct Parsed {
   CloneRequest clone;
   PolicyRequest policy;
   TenantRequest tenant;
+  QuotaRequest quota;
   StorageRequest storage;
   FsckRequest fsck;
   BackupRequest backup;
@@ -53,6 +54,7 @@ void add_policy(CLI::App& app, Parsed& parsed);
 // arguments_upkeep.cc
 void add_storage(CLI::App& app, Parsed& parsed);
 void add_tenant(CLI::App& app, Parsed& parsed);
+void add_quota(CLI::App& app, Parsed& parsed);
 void add_fsck(CLI::App& app, Parsed& parsed);
 void add_backup(CLI::App& app, Parsed& parsed);
 void add_restore_backup(CLI::App& app, Parsed& parsed);

@@ -79,6 +79,9 @@ void add_mount(CLI::App& app, Parsed& parsed) {
                    "the tree as it was, read-only: a time such as 2026-11-23T10:00:00Z, or a "
                    "snapshot; beside a mount of the present, if there is one")
       ->type_name("TIME|SNAPSHOT");
+  verb->add_flag("--read-only-standby", request.read_only_standby,
+                 "the tree as a hot standby has it, read-only, beside the mount that writes; of "
+                 "several hosts one that is a standby is taken, if there is one");
   verb->add_flag(
       "--sidecar", request.sidecar,
       "show stats/, cache/, flags/, ratelimit/ and sessions/ in the root too (they are in "

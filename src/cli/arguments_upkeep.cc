@@ -18,12 +18,16 @@ bool is_path(const std::string& word) {
          (word.find_first_of("=:") == word.npos && std::filesystem::exists(word));
 }
 
+constexpr const char* kTenantActions =
+    "list [DB], create NAME [DB], rename NAME NEW [DB], remove NAME [DB] or quota NAME [DB]";
+
 TenantAction tenant_action(const std::string& word) {
   if (word == "list") return TenantAction::list;
   if (word == "create") return TenantAction::create;
   if (word == "rename") return TenantAction::rename;
   if (word == "remove") return TenantAction::remove;
-  throw CLI::ValidationError("unknown action '" + word + "': list, create, rename or remove");
+  if (word == "quota") return TenantAction::quota;
+  throw CLI::ValidationError("unknown action '" + word + "': " + kTenantActions);
 }
 
 std::size_t names_taken(TenantAction action) {
@@ -37,16 +41,29 @@ void add_tenant(CLI::App& app, Parsed& parsed) {
   CLI::App* verb =
       add_verb(app, "tenant", "the trees of a database: one each, mounted by --tenant");
   verb->formatter(std::make_shared<FixedUsage>(
-      "list [DB] | create NAME [DB] | rename NAME NEW [DB] | remove NAME [DB]"));
+      "list [DB] | create NAME [DB] | rename NAME NEW [DB] | remove NAME [DB] | quota NAME [DB]"));
   TenantRequest& request = parsed.tenant;
-  verb->add_option("ACTION", parsed.words,
-                   "list, create NAME, rename NAME NEW or remove NAME, and then the database's "
-                   "conninfo or URI (left out: the embedded cluster)")
+  verb->add_option(
+          "ACTION", parsed.words,
+          "list, create NAME, rename NAME NEW, remove NAME or quota NAME, and then the database's "
+          "conninfo or URI (left out: the embedded cluster)")
       ->required()
       ->expected(1, 4)
       ->type_name("");
   verb->add_flag("--purge", request.purge,
                  "remove: with all files and their history, which cannot be undone");
+  verb->add_option("--bytes", request.bytes, "quota: at most so many bytes of contents, as 10G")
+      ->transform(CLI::AsSizeValue(false))
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("SIZE");
+  verb->add_option("--files", request.files, "quota: at most so many files, folders and links")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("N");
+  verb->add_flag("--none", request.no_quota, "quota: no limit but those that are given");
+  verb->footer(
+      "quota without an option shows it. It counts what is in the tree, not its versions and "
+      "trash; a mount learns of\nanother one within a second. More than that is EDQUOT there, and "
+      "SQLSTATE 53400 for SQL clients.");
   add_data_dir(verb, request.source.data_dir);
   add_json(verb, request.json);
   verb->callback([&parsed] {
@@ -55,13 +72,45 @@ void add_tenant(CLI::App& app, Parsed& parsed) {
     wanted.action = tenant_action(words[0]);
     const std::size_t names = names_taken(wanted.action);
     if (words.size() < 1 + names || words.size() > 2 + names)
-      throw CLI::ValidationError(
-          "list [DB], create NAME [DB], rename NAME NEW [DB] or remove NAME [DB]");
+      throw CLI::ValidationError(kTenantActions);
+    if (wanted.action != TenantAction::quota && (wanted.bytes || wanted.files || wanted.no_quota))
+      throw CLI::ValidationError("--bytes, --files and --none are for tenant quota");
     if (names > 0) wanted.name = words[1];
     if (names > 1) wanted.to = words[2];
     if (words.size() == 2 + names) wanted.source.database = words.back();
     check_source(wanted.source);
     parsed.verb = [&parsed] { return tenant(parsed.tenant); };
+  });
+}
+
+void add_quota(CLI::App& app, Parsed& parsed) {
+  CLI::App* verb = add_verb(app, "quota", "count what trees hold, and compare with their counters");
+  verb->formatter(std::make_shared<FixedUsage>("check [DB|PATH]"));
+  verb->footer(
+      "tuskfs tenant quota sets what a tree may hold. check counts its rows in one moment, also "
+      "beside a mount, which\ntakes up what --repair puts right.\n"
+      "Exit status: 0 they agree, 1 all repaired, 4 they differ, 2 usage, 8 could not run.");
+  QuotaRequest& request = parsed.quota;
+  verb->add_option("ACTION", parsed.words,
+                   "check, and then the database's conninfo or URI (left out: the embedded "
+                   "cluster), or a path in a mount: its tree")
+      ->required()
+      ->expected(1, 2)
+      ->type_name("");
+  verb->add_option("--db", request.source.database,
+                   "how to reach the database of that path's mount, if it is not an embedded one")
+      ->type_name("CONNINFO");
+  add_data_dir(verb, request.source.data_dir);
+  add_tenant_option(verb, request.tenant, "only this tree (default: all)");
+  verb->add_flag("--repair", request.repair, "put right what differs");
+  add_json(verb, request.json);
+  verb->callback([&parsed] {
+    const std::vector<std::string>& words = parsed.words;
+    QuotaRequest& wanted = parsed.quota;
+    if (words[0] != "check") throw CLI::ValidationError("unknown action '" + words[0] + "': check");
+    if (words.size() > 1) (is_path(words[1]) ? wanted.path : wanted.source.database) = words[1];
+    check_source(wanted.source);
+    parsed.verb = [&parsed] { return quota_check(parsed.quota); };
   });
 }
 

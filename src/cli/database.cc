@@ -15,13 +15,14 @@ Result<Database> open_database(const Source& source) {
   return Database{std::move(cluster), std::move(conninfo)};
 }
 
-Result<Database> open_tree(const Source& source) {
+Result<Database> open_tree(const Source& source, store::AskedOf asked) {
   const std::string folder = source.data_dir.empty() ? store::default_data_dir() : source.data_dir;
   if (source.embedded() && !std::filesystem::exists(folder + "/start.lock"))
     return fail(ENOENT, fmt::format("{} is no data folder of tuskfs", folder),
                 "name the database, or the data folder with --data-dir");
   TRY_ASSIGN(Database database, open_database(source));
-  TRY_ASSIGN(const store::SchemaStatus status, store::schema_status(database.conninfo));
+  TRY_ASSIGN(const store::SchemaStatus status,
+             store::schema_status(database.conninfo, store::Schema::tree, asked));
   if (status.version == 0)
     return fail(ENOENT, "there is no tree in the database", "tuskfs mount makes one");
   if (status.version == status.newest) return database;

@@ -19,7 +19,7 @@ Result<Database> open_database(const Source& source);
 
 // The same, but never makes a cluster: ENOENT when the folder holds none. The schema must be this
 // program's.
-Result<Database> open_tree(const Source& source);
+Result<Database> open_tree(const Source& source, store::AskedOf asked = store::AskedOf::primary);
 
 // Makes the schema in an empty database; an older one only when `migrate`.
 Result<void> prepare_schema(const std::string& conninfo, bool migrate);

@@ -34,8 +34,8 @@ struct Mounted final : Served {
   Database database;
   std::unique_ptr<Reactor> reactor;
   std::unique_ptr<store::PostgresStore> store;
-  std::unique_ptr<core::Filesystem> filesystem;
   vfs::Meter meter;
+  std::unique_ptr<core::Filesystem> filesystem;
   std::unique_ptr<vfs::Vfs> sidecar;
   std::unique_ptr<vfs::Vfs> shown;  // the filesystem with .tusk
   std::unique_ptr<fuse::Session> fuse_session;
@@ -46,8 +46,10 @@ struct Mounted final : Served {
   bool flush() override;
 };
 
-core::Options core_options(const MountRequest& request, const Database& database) {
+core::Options core_options(const MountRequest& request, const Database& database,
+                           vfs::Meter& meter) {
   core::Options options;
+  options.meter = &meter;
   options.durability = request.durability;
   options.atime = request.noatime ? core::AtimeMode::noatime : core::AtimeMode::relatime;
   options.read_only = request.read_only;
@@ -106,7 +108,7 @@ Result<std::unique_ptr<Served>> set_up(const MountRequest& request) {
                                                          *mounted.reactor));
   mounted.filesystem =
       core::make_filesystem(*mounted.reactor, *mounted.store, mounted.store->attached(),
-                            core_options(request, mounted.database));
+                            core_options(request, mounted.database, mounted.meter));
   const auto status = [&filesystem = *mounted.filesystem, &store = *mounted.store,
                        facts = facts_of(request)] {
     return status_text(facts, filesystem.status(), store.state());
@@ -116,6 +118,7 @@ Result<std::unique_ptr<Served>> set_up(const MountRequest& request) {
   mounted.sidecar = virt::sidecar(*mounted.reactor, {.conninfo = mounted.database.conninfo,
                                                      .uid = ::getuid(),
                                                      .gid = ::getgid(),
+                                                     .before_connect = restarting(mounted.database),
                                                      .alone = false,
                                                      .driver = {&mounted.meter, status}});
   mounted.shown =
@@ -171,7 +174,7 @@ bool Mounted::flush() {
 
 int drive(const MountRequest& request, Daemon& daemon) {
   if (request.only_sidecar) return drive_sidecar(request, daemon);
-  if (!request.at.empty()) return drive_past(request, daemon);
+  if (!request.at.empty() || request.read_only_standby) return drive_past(request, daemon);
   return drive_with(request, daemon, [&] { return set_up(request); });
 }
 

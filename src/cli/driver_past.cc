@@ -1,4 +1,4 @@
-// The process behind a mount of a moment that has passed.
+// The process behind a mount that takes no tree: of a moment that has passed, or of a standby.
 #include <fmt/format.h>
 
 #include <cerrno>
@@ -21,6 +21,7 @@ struct MountedPast final : Served {
 
   std::unique_ptr<fuse::Session>& session() override { return fuse_session; }
   std::string name() const override {
+    if (reader->at() == store::kPresent) return reader->database() + ", read-only";
     return fmt::format("{} as of {}", reader->database(), iso_time(reader->at()));
   }
   bool flush() override { return true; }
@@ -34,22 +35,44 @@ std::string status_of(const MountFacts& facts, int schema_version, const std::st
   return status_text(facts, {}, state);
 }
 
-Result<std::unique_ptr<Served>> set_up(const MountRequest& request) {
+Result<void> check(const MountRequest& request) {
   if (!request.objects.location.empty()) {
-    return fail(EINVAL, "--objects is for a mount of the present, which remembers it",
-                "leave it away, with --at");
+    return fail(EINVAL, "--objects is for a mount that writes, which remembers it",
+                "leave it away, with --at or --read-only-standby");
   }
+  if (!request.read_only_standby) return {};
+  if (!request.at.empty())
+    return fail(EINVAL, "--at and --read-only-standby are two different mounts",
+                "--at alone reads from a standby as well");
+  if (request.sidecar || request.migrate)
+    return fail(EINVAL, "a standby can be written to by nobody, so there is nothing to migrate",
+                "leave --migrate and --sidecar away; tuskfs sidecar mounts a standby's statistics");
+  return {};
+}
+
+Result<std::unique_ptr<store::PastReader>> open_reader(const MountRequest& request,
+                                                       const Database& database,
+                                                       Executor& executor) {
+  const store::PostgresOptions options = store_options(request, database);
+  if (request.read_only_standby) return store::PastReader::open_present(options, executor);
+  return store::PastReader::open(options, request.at, executor);
+}
+
+Result<std::unique_ptr<Served>> set_up(const MountRequest& request) {
+  TRY(check(request));
   auto past = std::make_unique<MountedPast>();
   MountedPast& mounted = *past;
-  TRY_ASSIGN(mounted.database, open_tree(request.source));
-  TRY_ASSIGN(const auto schema, store::schema_status(mounted.database.conninfo));
+  const auto asked = request.read_only_standby ? store::AskedOf::standby : store::AskedOf::primary;
+  TRY_ASSIGN(mounted.database, open_tree(request.source, asked));
+  TRY_ASSIGN(const auto schema,
+             store::schema_status(mounted.database.conninfo, store::Schema::tree, asked));
   TRY_ASSIGN(mounted.reactor, Reactor::create());
-  TRY_ASSIGN(mounted.reader, store::PastReader::open(store_options(request, mounted.database),
-                                                     request.at, *mounted.reactor));
+  TRY_ASSIGN(mounted.reader, open_reader(request, mounted.database, *mounted.reactor));
   mounted.shown =
       virt::at_moment(*mounted.reactor, mounted.reader->past(),
                       {.root = mounted.reader->root(),
                        .at = mounted.reader->at(),
+                       .is_live = request.read_only_standby,
                        .patience = request.db_timeout,
                        .status_text = [facts = facts_of(request), version = schema.version,
                                        database = mounted.reader->database()] {

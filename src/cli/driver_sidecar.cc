@@ -42,6 +42,7 @@ Result<std::unique_ptr<Served>> set_up(const MountRequest& request) {
                     {.conninfo = mounted.database.conninfo,
                      .uid = ::getuid(),
                      .gid = ::getgid(),
+                     .before_connect = restarting(mounted.database),
                      .alerts_every = request.alerts_every,
                      .status_text = [facts = facts_of(request), name = mounted.server.database] {
                        return status_of(facts, name);

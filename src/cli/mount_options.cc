@@ -83,6 +83,8 @@ bool apply_flag(MountRequest& request, const std::string& option) {
     request.migrate = true;
   } else if (option == "sidecar") {
     request.sidecar = true;
+  } else if (option == "read_only_standby") {
+    request.read_only_standby = true;
   } else if (option == "ro") {
     request.read_only = true;
     request.fuse_options.push_back(option);

@@ -36,6 +36,7 @@ struct MountRequest {
   bool only_sidecar = false;  // and nothing else
   std::chrono::milliseconds alerts_every{5000};  // of the sidecar
   bool read_only = false;
+  bool read_only_standby = false;  // beside the mount that writes, and of a standby if there is one
   bool noatime = false;
   objects::Options objects;  // where large files go; without a location what is noted counts
   std::vector<std::string> fuse_options;  // for libfuse, checked
@@ -66,13 +67,22 @@ struct PastRequest {
   objects::Access objects;  // cat, restore
 };
 
-enum class TenantAction { list, create, rename, remove };
+struct QuotaRequest {
+  Source source;
+  std::string path;    // in a mount: its tree
+  std::string tenant;  // empty: all
+  bool repair = false;
+  bool json = false;
+};
+enum class TenantAction { list, create, rename, remove, quota };
 struct TenantRequest {
   TenantAction action = TenantAction::list;
   Source source;
   std::string name;
-  std::string to;      // rename
-  bool purge = false;  // remove, with everything in it
+  std::string to;                            // rename
+  bool purge = false;                        // remove, with everything in it
+  std::optional<std::int64_t> bytes, files;  // quota
+  bool no_quota = false;                     // quota: what is not given has no limit
   bool json = false;
 };
 

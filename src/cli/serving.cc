@@ -60,19 +60,24 @@ int serve(Served& served, const std::string& mountpoint, StopSignals& signals) {
 
 }  // namespace
 
+std::function<void()> restarting(const Database& database) {
+  store::EmbeddedCluster* const cluster = database.cluster.get();
+  if (cluster == nullptr) return {};
+  return [cluster] {
+    if (const auto running = cluster->ensure_running(); !running)
+      log::warning("{}", one_line(running.error()));
+  };
+}
+
 store::PostgresOptions store_options(const MountRequest& request, const Database& database) {
   store::PostgresOptions options;
   options.conninfo = database.conninfo;
   options.tenant = request.tenant;
   options.mountpoint = request.mountpoint;
   options.objects = request.objects;
-  if (store::EmbeddedCluster* cluster = database.cluster.get()) {
-    options.objects_default = cluster->data_dir() + "/objects";
-    options.before_reconnect = [cluster] {
-      if (const auto running = cluster->ensure_running(); !running)
-        log::warning("{}", one_line(running.error()));
-    };
-  }
+  options.only_reads = request.read_only_standby;
+  if (database.cluster) options.objects_default = database.cluster->data_dir() + "/objects";
+  options.before_reconnect = restarting(database);
   return options;
 }
 

@@ -13,6 +13,9 @@
 
 namespace tusk::cli {
 
+// Starts the embedded cluster again if it is down; empty for somebody else's server. As long as the
+// database is open.
+std::function<void()> restarting(const Database& database);
 store::PostgresOptions store_options(const MountRequest& request, const Database& database);
 // `database`: its name, without secrets.
 fuse::MountOptions fuse_options(const MountRequest& request, const std::string& database);

@@ -33,7 +33,27 @@ Json status_of(const MountEntry& mount) {
   return {{"mountpoint", mount.target}, {"source", mount.source}, {"problem", problem}};
 }
 
+// "SQL client at 2026-07-01T12:00:00.000Z (backend 71, user anna, application 'psql')"
+std::string who(const Json& writer) {
+  return fmt::format("{} at {} (backend {}, user {}, application '{}')", writer.value("who", ""),
+                     writer.value("at", ""), writer.value("backend", 0), writer.value("user", ""),
+                     writer.value("application", ""));
+}
+
+// One after the other.
+std::string mounts(const Json& others) {
+  std::string text;
+  for (const Json& other : others)
+    text += fmt::format("{}{}:{}{}", text.empty() ? "" : ", ", other.value("host", ""),
+                        other.value("mountpoint", ""),
+                        other.value("connected", false) ? "" : " (not connected)");
+  return text;
+}
+
 std::string text_of(const Json& value) {
+  if (value.is_array()) return mounts(value);
+  if (value.is_object()) return who(value);
+  if (value.is_null()) return {};
   if (value.is_string()) return value.get<std::string>();
   if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
   return value.dump();
@@ -51,6 +71,9 @@ void print(const Json& status) {
       {"durability", "durability"},
       {"dirty_bytes", "dirty bytes"},
       {"delegation", "delegation"},
+      {"lent_to", "lent last to"},
+      {"presence", "presence"},
+      {"others", "other mounts"},
       {"last_commit", "last commit"},
       {"last_error", "last error"},
       {"pid", "driver's pid"},

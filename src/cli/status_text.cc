@@ -21,6 +21,28 @@ const char* name_of(core::Durability durability) {
   return "";
 }
 
+nlohmann::ordered_json others_of(const store::PostgresStore::State& store) {
+  auto others = nlohmann::ordered_json::array();
+  for (const store::OtherMount& mount : store.others)
+    others.push_back({{"host", mount.host},
+                      {"pid", mount.pid},
+                      {"mountpoint", mount.mountpoint},
+                      {"since", mount.since},
+                      {"connected", mount.is_alive}});
+  return others;
+}
+
+// Why the delegation was given up last.
+nlohmann::ordered_json lent_to(const store::PostgresStore::State& store) {
+  if (store.lent_at.ns == 0) return nullptr;
+  const store::Writer& writer = store.lent_to;
+  return {{"at", iso_time(store.lent_at)},
+          {"who", writer.mount.empty() ? "SQL client" : "mount " + writer.mount},
+          {"backend", writer.pid},
+          {"user", writer.user},
+          {"application", writer.application}};
+}
+
 double in_ms(std::chrono::nanoseconds time) {
   return static_cast<double>(time.count() / 1000) / 1000;
 }
@@ -36,7 +58,7 @@ MountFacts facts_of(const MountRequest& request) {
           .data_dir = request.source.embedded() ? request.source.data_dir : "",
           .tenant = request.tenant,
           .durability = name_of(request.durability),
-          .read_only = request.read_only || !request.at.empty(),
+          .read_only = request.read_only || request.read_only_standby || !request.at.empty(),
           .at = request.at};
 }
 
@@ -69,6 +91,9 @@ std::string status_text(const MountFacts& facts, const core::Status& core,
       {"group_durable", core.group_durable},
       {"delegation", core.has_delegation ? "exclusive" : "lent"},
       {"delegations_lent", core.delegations_lent},
+      {"lent_to", lent_to(store)},
+      {"presence", core.presence},
+      {"others", others_of(store)},
       {"last_commit", iso_time(core.last_commit)},
       {"last_error", core.last_error},
       {"groups", core.groups},
@@ -78,6 +103,8 @@ std::string status_text(const MountFacts& facts, const core::Status& core,
       {"commit_max_ms", in_ms(core.commit_most)},
       {"lag_ms", in_ms(core.lag)},
       {"statements", store.statements},
+      {"group_statements", store.group_statements},
+      {"wal_bytes", store.wal_bytes},
   };
   if (!facts.at.empty()) status["at"] = facts.at;
   // Names of files may be in an error's text; they are UTF-8, but errors of a server need not be.

@@ -31,6 +31,7 @@ int snapshot(const SnapshotRequest& request);
 int snapshot_diff(const SnapshotRequest& request);
 int diff(const DiffRequest& request);
 int tenant(const TenantRequest& request);
+int quota_check(const QuotaRequest& request);
 int policy(const PolicyRequest& request);
 int storage(const StorageRequest& request);
 int fsck(const FsckRequest& request);

@@ -76,6 +76,7 @@ struct Delta {
   std::vector<Version> published_stages;   // staged ahead, published by now
   std::vector<Uuid> abandoned;             // objects that got chunks and are not wanted any more
   std::optional<WallTime> previous_until;  // what is stored becomes a version that ended then
+  std::optional<Version> base;             // what is stored, once something is published
 };
 
 // The published state, kept aside while later changes are not published.
@@ -88,9 +89,9 @@ struct Published {
 
 struct ChunkLoad {
   store::ChunkRange range;
-  Version version = 0;      // of the file when it was asked for
+  Version version = 0;              // of the file when it was asked for
   std::optional<Uuid> object = {};  // where it was then
-  IntervalSet overwritten;  // since then: the answer is too old for these
+  IntervalSet overwritten;          // since then: the answer is too old for these
   Waiters waiters;
 };
 

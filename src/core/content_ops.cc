@@ -7,6 +7,7 @@
 #include "core/core.h"
 #include "core/loads.h"
 #include "core/policy.h"
+#include "core/quota.h"
 #include "core/tier.h"
 
 namespace tusk::core {
@@ -103,8 +104,7 @@ void write_chunks(Core& core, Node& node, std::uint64_t offset, ByteSpan data) {
   content.holes.remove(chunk_of(offset), chunks_in(end));
   // Where the content will be is known once it is large enough for an object.
   const auto limit = external_above(core, node);
-  const bool undecided =
-      limit && !goes_out(core, node) && *limit <= core.options.dirty_limit / 4;
+  const bool undecided = limit && !goes_out(core, node) && *limit <= core.options.dirty_limit / 4;
   if (content.sealed_bytes >= core.options.stage_limit && !undecided)
     core.txg.mark(node, kDirtyStage);
 }
@@ -142,7 +142,7 @@ void reset_to_empty(Core& core, Node& node) {
   content.hash.reset();
   content.sealed_bytes = 0;
   node.file.form = Form::inline_data;
-  node.file.size = 0;
+  set_size(core, node, 0);
 }
 
 // Zeroes a part of one chunk that is in memory or a hole.
@@ -204,13 +204,14 @@ void to_chunks(Core& core, Node& node) {
 Attempt<void> write_content(Core& core, Node& node, std::uint64_t offset, ByteSpan data) {
   FileState& file = node.file;
   const std::uint64_t end = offset + data.size();
+  ATTEMPT(check_size(core, node, end));
   if (file.form == Form::inline_data) {
     if (file.size > 0) ATTEMPT(load_whole(core, node));
     Content& content = begin_change(core, node);
     const bool in_place = !content.rewritten && file.size > core.options.edit_in_place_limit;
     if (end <= inline_limit(core, node) && !in_place) {
       overwrite(core, content.whole, offset, data);
-      file.size = std::max(file.size, end);
+      set_size(core, node, std::max(file.size, end));
       return {};
     }
     to_chunks(core, node);
@@ -220,13 +221,14 @@ Attempt<void> write_content(Core& core, Node& node, std::uint64_t offset, ByteSp
   if (end % kChunkBytes != 0 && end < file.size) ATTEMPT(load_chunk(core, node, chunk_of(end)));
   begin_change(core, node);
   write_chunks(core, node, offset, data);
-  file.size = std::max(file.size, end);
+  set_size(core, node, std::max(file.size, end));
   return {};
 }
 
 Attempt<void> truncate_content(Core& core, Node& node, std::uint64_t size) {
   FileState& file = node.file;
   if (size == file.size) return {};
+  ATTEMPT(check_size(core, node, size));
   if (size == 0) {
     reset_to_empty(core, node);
     return {};
@@ -239,7 +241,7 @@ Attempt<void> truncate_content(Core& core, Node& node, std::uint64_t size) {
       grow(buffer, size);
       buffer.resize(size);
       charge(core, content.whole);
-      file.size = size;
+      set_size(core, node, size);
       return {};
     }
     to_chunks(core, node);
@@ -256,7 +258,7 @@ Attempt<void> truncate_content(Core& core, Node& node, std::uint64_t size) {
   } else {
     content.holes.add(chunks_in(file.size), end);
   }
-  file.size = size;
+  set_size(core, node, size);
   return {};
 }
 
@@ -378,7 +380,7 @@ void adopt_object(Core& core, Node& source, Node& target) {
   content.holes = content_of(source).holes;
   content.adopted = source.file.object;
   target.file.form = Form::chunked;
-  target.file.size = source.file.size;
+  set_size(core, target, source.file.size);
 }
 
 void forget_content(Core& core, Node& node) {

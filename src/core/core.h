@@ -10,9 +10,13 @@
 
 #include "core/cache.h"
 #include "core/delegation.h"
+#include "core/file_locks.h"
 #include "core/inode_table.h"
 #include "core/node.h"
 #include "core/parking.h"
+#include "core/presence.h"
+#include "core/quota.h"
+#include "core/stale_names.h"
 #include "core/txg.h"
 #include "tuskfs/core/options.h"
 #include "tuskfs/store/store.h"
@@ -40,8 +44,12 @@ struct Core {
   InodeTable table;
   Cache cache;
   Delegation delegation;
+  Presence presence;
+  FileLocks file_locks;
+  StaleNames stale_names;
   Txg txg;
   store::Usage usage;                // as the last cut left it
+  Claims claims;                     // what is to come to that
   std::vector<store::Clone> clones;  // of the open group
   std::vector<store::Restore> restores;
   std::uint64_t policy_epoch = 1;  // what nodes know of policies under another number is too old

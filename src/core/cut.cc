@@ -108,7 +108,9 @@ class GroupBuilder {
     }
     const bool published = bits & kDirtyContent && content && content->delta;
     change.has_content = !node.stored || published;
+    change.only_read = bits == kDirtyLazy;
     if (published) change.previous_until = content->delta->previous_until;
+    if (published) change.base = content->delta->base.value_or(0);
     if (published && content->delta->whole) change.data = content->delta->whole->data;
     if (published && change.row.form == store::Form::chunked) {
       if (const auto it = content->delta->puts.find(0); it != content->delta->puts.end()) {
@@ -132,7 +134,9 @@ class GroupBuilder {
     if (node.deletion && node.stored) return add_trashed_file(node, bits);
     const Content* content = node.file.content.get();
     const bool has_chunks = content && (content->stored_end > 0 || content->staged);
-    if (node.opens == 0) {
+    // What another mount may have open stays a moment longer, until it has said so.
+    const bool is_others = node.opens == 0 && node.stored && core_.store.has_others();
+    if (node.opens == 0 && !is_others) {
       if (node.stored || has_chunks) group().files_deleted.push_back(node.file_id());
       node.stored = false;
       if (content) give_up_objects(node);
@@ -142,6 +146,7 @@ class GroupBuilder {
     if (node.stored) {
       store::FileChange change = file_change(node, bits);
       change.orphan = true;
+      change.is_open = node.opens > 0;
       change.row.folder = core_.root->folder_id();
       change.row.name = node.id.text();
       group().files.push_back(std::move(change));
@@ -264,6 +269,7 @@ void give_up(Core& core, Node& node, const Counted& before) {
 }
 
 Cut cut_group(Core& core, const std::vector<Node*>& nodes, GroupNo number, bool durable) {
+  const store::Usage usage_before = core.usage;
   GroupBuilder builder(core, number, durable);
   std::vector<Counted> before;
   before.reserve(nodes.size());
@@ -272,6 +278,10 @@ Cut cut_group(Core& core, const std::vector<Node*>& nodes, GroupNo number, bool 
     builder.add(*node);
   }
   Cut cut = builder.finish();
+  // What the counters have now memory no longer has more.
+  core.claims.unsaved.files -= core.usage.files - usage_before.files;
+  core.claims.unsaved.folders -= core.usage.folders - usage_before.folders;
+  core.claims.unsaved.bytes -= core.usage.bytes - usage_before.bytes;
   cut.before = std::move(before);
   return cut;
 }

@@ -20,7 +20,7 @@ struct Counted {
 
 struct Cut {
   std::shared_ptr<store::Group> group;
-  std::vector<Counted> before;  // of each node, without this group
+  std::vector<Counted> before;                        // of each node, without this group
   std::vector<std::shared_ptr<DirtyCharge>> charges;  // to be held until the group has committed
 };
 

@@ -52,8 +52,11 @@ void Delegation::commit_everything() {
     core_.store.give_back();
     const std::uint64_t lent = ++lent_;
     core_.executor.after(core_.options.delegation_idle, [this, lent] {
-      if (lent == lent_) want();
+      // Another mount has it, or will want it as well: it goes to who has something to do.
+      if (lent == lent_ && core_.presence.is_alone()) want();
     });
+    // Who came meanwhile has something to do.
+    if (!waiters_.empty()) want();
   };
   core_.lot.run<void>(0, done, [this] { return settle(); });
 }
@@ -64,19 +67,21 @@ void Delegation::take_back() {
 }
 
 void Delegation::changed(std::vector<Uuid> ids) {
-  if (!is_away()) {
-    // Nothing is cut before it is known what still holds.
-    state_ = State::coming;
-    returned_ = core_.usage;
-  }
   changed_.insert(changed_.end(), ids.begin(), ids.end());
   take_in();
 }
 
 void Delegation::returned(std::vector<Uuid> ids, store::Usage usage) {
   returned_ = usage;
+  is_back_ = true;
   changed(std::move(ids));
 }
+
+void Delegation::asked_to_share() { core_.presence.asked_to_share(); }
+
+void Delegation::presence(store::Presence state) { core_.presence.changed(state); }
+
+void Delegation::lock_freed(std::optional<Uuid> file) { core_.file_locks.freed(file); }
 
 void Delegation::take_in() {
   if (!asked_.empty()) return;
@@ -99,13 +104,15 @@ void Delegation::ask() {
     }
     epoch_++;
     refresh(core_, std::exchange(asked_, {}), *rows);
+    core_.presence.took_in();
     take_in();
   });
 }
 
 void Delegation::finish() {
-  if (!returned_) return;
-  core_.usage = *std::exchange(returned_, std::nullopt);
+  core_.presence.caught_up();
+  if (!std::exchange(is_back_, false)) return;
+  if (returned_) core_.usage = *std::exchange(returned_, std::nullopt);
   state_ = State::held;
   // Somebody may have come to wait since it was granted.
   if (is_wanted_) begin_to_leave();

@@ -39,10 +39,17 @@ class Delegation final : public store::Delegate {
   bool is_held() const { return state_ == State::held; }
   // What was loaded under another number may be older than what others have changed since.
   std::uint64_t epoch() const { return epoch_; }
+  // Nobody here waits for it.
+  bool is_quiet() const { return waiters_.empty() && state_ != State::coming; }
+  // All that others are known to have changed is in memory.
+  bool is_caught_up() const { return asked_.empty() && changed_.empty(); }
 
   void recalled() override;
   void changed(std::vector<Uuid> ids) override;
   void returned(std::vector<Uuid> ids, store::Usage usage) override;
+  void asked_to_share() override;
+  void presence(store::Presence state) override;
+  void lock_freed(std::optional<Uuid> file) override;
 
  private:
   enum class State { held, recalled, away, coming };
@@ -57,14 +64,15 @@ class Delegation final : public store::Delegate {
 
   Core& core_;
   State state_ = State::held;
-  Waiters waiters_;
+  Waiters waiters_{vfs::WaitFor::lock};
   std::uint64_t epoch_ = 0;
   std::uint64_t lent_ = 0;                // how often
   bool is_wanted_ = false;                // by others
   bool is_settling_ = false;              // everything is being committed for that
   std::vector<Uuid> changed_;             // by others, not in memory yet
   std::vector<Uuid> asked_;               // those of them that the store is being asked for
-  std::optional<store::Usage> returned_;  // it is back once all that is in memory
+  bool is_back_ = false;                  // it is held once all that is in memory
+  std::optional<store::Usage> returned_;  // what the tree counts then, unless as it did
 };
 
 }  // namespace tusk::core

@@ -91,9 +91,12 @@ struct Node {
   bool is_folder = false;
   bool damaged = false;  // its row makes no sense: EIO
   bool stored = false;
-  bool gone = false;       // no name left
-  bool counted = false;    // in the usage counters, with stored_size bytes
-  std::uint8_t dirty = 0;  // of Dirty
+  bool gone = false;               // no name left
+  bool removed_elsewhere = false;  // gone by another mount or an SQL client
+  bool sustained = false;          // for that it is kept, as it is open here
+  bool displaced = false;          // others' work stands where it was; its user is to be told
+  bool counted = false;            // in the usage counters, with stored_size bytes
+  std::uint8_t dirty = 0;          // of Dirty
   store::Meta meta;
   std::uint32_t opens = 0;
   std::uint32_t writers = 0;  // of the opens
@@ -103,6 +106,7 @@ struct Node {
   GroupNo group{};      // last group that changed it
   GroupNo cloned_in{};  // what the store has of it, or below it, is there once this has committed
   std::uint64_t stored_size = 0;
+  std::uint64_t pushed_in = 0;  // round in which the kernel was told to forget it (Presence)
   std::optional<StoredName> stored_name;  // once `first` differs
   FileState file;
   std::unique_ptr<Dir> dir;

@@ -8,9 +8,16 @@ namespace tusk::core {
 
 void ParkingLot::park(std::unique_ptr<Parked> op, Waiters& on) {
   const std::uint64_t id = next_id_++;
+  op->what = on.what_;
+  op->since = executor_.now();
   parked_.emplace(id, std::move(op));
   on.ids_.push_back(id);
   watch_deadlines();
+}
+
+// Before it is answered: then the time is taken. What no call waits for has no token.
+void ParkingLot::note_wait(const Parked& op) {
+  if (meter_ && op.token != 0) meter_->note_wait(op.token, op.what, executor_.now() - op.since);
 }
 
 void ParkingLot::attempt(std::unique_ptr<Parked> op) {
@@ -32,6 +39,7 @@ void ParkingLot::drain() {
   drain_posted_ = false;
   auto ready = std::exchange(ready_, {});
   for (auto& [op, code] : ready) {
+    note_wait(*op);
     if (code != 0) {
       op->fail(code);
     } else {
@@ -46,6 +54,7 @@ void ParkingLot::interrupt(std::uint64_t token) {
   if (it == parked_.end()) return;
   auto op = std::move(it->second);
   parked_.erase(it);
+  note_wait(*op);
   op->fail(EINTR);
 }
 
@@ -67,7 +76,10 @@ void ParkingLot::watch_deadlines() {
       log::error("{} operations waited {} s for the database and failed with EIO", late.size(),
                  std::chrono::duration_cast<std::chrono::seconds>(patience_).count());
     }
-    for (auto& op : late) op->fail(EIO);
+    for (auto& op : late) {
+      note_wait(*op);
+      op->fail(EIO);
+    }
     if (!parked_.empty()) watch_deadlines();
   });
 }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "tuskfs/base/executor.h"
+#include "tuskfs/vfs/meter.h"
 #include "tuskfs/vfs/vfs.h"
 
 namespace tusk::core {
@@ -41,19 +42,31 @@ class Parked {
   virtual void fail(int code) = 0;
   std::uint64_t token = 0;
   MonotonicTime deadline{};
+  vfs::WaitFor what{};  // and since when
+  MonotonicTime since{};
 };
 
-// What can be waited for: a load, a commit, room for dirty bytes. Belongs to one ParkingLot.
+// What can be waited for: a load, a commit, room for dirty bytes; or the delegation. Belongs to one
+// ParkingLot.
 class Waiters {
+ public:
+  Waiters() = default;
+  explicit Waiters(vfs::WaitFor what) : what_(what) {}
+  bool empty() const { return ids_.empty(); }
+  std::size_t size() const { return ids_.size(); }
+
+ private:
   friend class ParkingLot;
+  vfs::WaitFor what_ = vfs::WaitFor::database;
   std::vector<std::uint64_t> ids_;
 };
 
 class ParkingLot {
  public:
-  // `patience`: how long an operation may wait for the database before it fails with EIO.
-  ParkingLot(Executor& executor, std::chrono::nanoseconds patience)
-      : executor_(executor), patience_(patience) {}
+  // `patience`: how long an operation may wait for the database before it fails with EIO. `meter`:
+  // told what calls waited for; may be null.
+  ParkingLot(Executor& executor, std::chrono::nanoseconds patience, vfs::Meter* meter)
+      : executor_(executor), patience_(patience), meter_(meter) {}
 
   // Runs `attempt` (copyable arguments by value) until it finishes, and answers `reply`.
   template <class T, class Fn>
@@ -65,12 +78,14 @@ class ParkingLot {
 
  private:
   void park(std::unique_ptr<Parked> op, Waiters& on);
+  void note_wait(const Parked& op);
   void attempt(std::unique_ptr<Parked> op);
   void drain();
   void watch_deadlines();
 
   Executor& executor_;
   std::chrono::nanoseconds patience_;
+  vfs::Meter* meter_;
   std::uint64_t next_id_ = 1;
   std::map<std::uint64_t, std::unique_ptr<Parked>> parked_;
   std::vector<std::pair<std::unique_ptr<Parked>, int>> ready_;

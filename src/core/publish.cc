@@ -167,6 +167,8 @@ void publish(Core& core, Node& node) {
   Content& content = *file.content;
   if (starts_version(core, node)) start_version(core, node);
   file.continued = node.writers > 0;
+  Delta& delta = delta_of(content);
+  if (!delta.base) delta.base = file.version;
   const Version from = first_droppable(core, node), version = ++file.version;
   const GroupNo group = core.txg.open_number();
   if (!is_only_moved(content)) file.checksum.reset();

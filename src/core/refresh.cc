@@ -9,10 +9,8 @@
 
 #include "core/content_ops.h"
 #include "core/core.h"
-#include "core/cut.h"
 #include "core/loads.h"
 #include "core/tree.h"
-#include "tuskfs/base/log.h"
 
 namespace tusk::core {
 namespace {
@@ -32,35 +30,23 @@ class Refresh {
       Node* node = core_.table.find(id);
       // Gone here as well, which is still to be committed.
       if (node && node->gone) continue;
-      if (node && is_changed_here(*node)) give_up_own(*node);
       if (node && node != core_.root && !node->damaged) leave_folders(*node);
     }
     leave_strays();
     for (const store::FolderRow& row : rows_.folders) take(row);
     for (const store::FileRow& row : rows_.files) take(row);
+    tell_lost_names();
     for (const Uuid& id : ids_) settle(id);
-    for (const Ino folder : relisted_) core_.kernel_cache->drop_inode(folder);
+    for (Node* folder : relisted_) push(*folder);
+    if (!sustained_.empty()) core_.store.sustain(std::move(sustained_), true);
     core_.policy_epoch++;
     core_.trim_soon();
   }
 
  private:
-  static bool is_changed_here(const Node& node) {
-    const Content* content = node.file.content.get();
-    return (node.dirty & ~kDirtyLazy) != 0 ||
-           (content && (content->unpublished() || content->staged));
-  }
-
-  static bool is_leaving(const Node& node) { return node.gone && node.dirty & kDirtyGone; }
-
-  // Of a folder it is times and attributes: the later ones count.
-  void give_up_own(Node& node) {
-    if (node.is_folder) return;
-    log::error(
-        "{} ({}) was changed by an SQL client while there was no connection: what was written "
-        "here is not stored",
-        node.id.text(), node.first.name);
-    give_up(core_, node, Counted::of(node));
+  // Its removal is still to be committed, and not one that others undid.
+  static bool is_leaving(const Node& node) {
+    return node.gone && node.dirty & kDirtyGone && !node.displaced;
   }
 
   void leave_folders(Node& node) {
@@ -84,10 +70,22 @@ class Refresh {
   }
 
   void leave(Node& node, const Name& name) {
+    if (!node.is_folder && node.lookups > 0) left_.emplace_back(&node, name);
     tell_kernel(name.folder, name.name);
     Node* folder = loaded(name.folder);
     if (!folder || folder->dir->find(name.name) != &node) return;
     remove(*folder, name.name, node);
+  }
+
+  // Not those that it has again.
+  void tell_lost_names() {
+    if (!core_.kernel_cache) return;
+    for (const auto& [node, name] : left_) {
+      const bool is_further =
+          node->links && std::ranges::find(node->links->names, name) != node->links->names.end();
+      if (node->first != name && !is_further)
+        core_.stale_names.lost(node->ino, core_.presence.round());
+    }
   }
 
   static void remove(Node& folder, std::string_view name, Node& node) {
@@ -114,7 +112,7 @@ class Refresh {
 
   void take(const store::FolderRow& row) {
     Node* node = core_.table.find(row.id.uuid);
-    if (node && (node->damaged || is_leaving(*node) || is_changed_here(*node))) return;
+    if (node && (node->damaged || is_leaving(*node))) return;
     if (!node && !loaded(row.parent)) return tell_kernel(row.parent, row.name);
     if (!node) node = &core_.table.add(row.id.uuid, true);
     const std::uint32_t nlink = node->meta.nlink;
@@ -150,7 +148,9 @@ class Refresh {
 
   // It is in the tree, whatever was known of it.
   static void come_back(Node& node) {
-    node.gone = false;
+    // What is in a folder that was gone nobody followed.
+    if (node.gone && node.dir && node.dir->open_handles == 0) node.dir.reset();
+    node.gone = node.removed_elsewhere = false;
     node.deletion.reset();
     node.stored_name.reset();
     node.xattrs.reset();
@@ -168,13 +168,21 @@ class Refresh {
     Node* node = core_.table.find(id);
     if (!node || node->damaged) return;
     if (node != core_.root && !in_tree_.contains(id) && !node->gone) go(*node);
-    if (core_.kernel_cache && node->lookups > 0) core_.kernel_cache->drop_inode(node->ino);
+    if (node->lookups > 0) push(*node);
     if (node->lookups == 0) core_.release_if_unused(*node);
+  }
+
+  void push(Node& node) {
+    if (!core_.kernel_cache) return;
+    core_.kernel_cache->drop_inode(node.ino);
+    node.pushed_in = core_.presence.round();
   }
 
   // As after an unlink here: what is open stays readable.
   void go(Node& node) {
-    node.gone = true;
+    if (node.opens > 0 && !node.is_folder && !std::exchange(node.sustained, true))
+      sustained_.push_back(node.file_id());
+    node.gone = node.removed_elsewhere = true;
     node.counted = false;
     node.deletion = std::make_unique<store::Deletion>(store::Deletion{core_.now(), 0});
     if (!node.dir) return;
@@ -187,10 +195,10 @@ class Refresh {
 
   // It may remember that the name is another's, or nobody's.
   void tell_kernel(FolderId id, std::string_view name) {
-    const Node* folder = core_.table.find(id.uuid);
+    Node* folder = core_.table.find(id.uuid);
     if (!core_.kernel_cache || !folder || folder->lookups == 0) return;
     core_.kernel_cache->drop_entry(folder->ino, name);
-    relisted_.insert(folder->ino);
+    relisted_.insert(folder);
   }
 
   Core& core_;
@@ -199,7 +207,9 @@ class Refresh {
   std::map<FileId, std::vector<const store::LinkRow*>> links_;
   std::unordered_set<Uuid> in_tree_;
   std::unordered_set<Node*> strays_;  // with entries under names that are not known
-  std::set<Ino> relisted_;            // folders whose listings the kernel may have
+  std::vector<std::pair<Node*, Name>> left_;
+  std::set<Node*> relisted_;       // folders whose listings the kernel may have
+  std::vector<FileId> sustained_;  // removed, and open here
 };
 
 }  // namespace

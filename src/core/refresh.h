@@ -9,8 +9,8 @@ namespace tusk::core {
 
 struct Core;
 
-// `rows`: those of `ids` that are in the tree; the others are gone. What of them was changed here
-// as well, without the delegation, is given up.
+// `rows`: those of `ids` that are in the tree; the others are gone. Nothing of them is only in
+// memory, as the delegation is away.
 void refresh(Core& core, const std::vector<Uuid>& ids, const store::EntryRows& rows);
 
 }  // namespace tusk::core

@@ -83,8 +83,8 @@ void publish_in(Node& node, GroupNo group) {
   // Nor do those that were staged as rows.
   IntervalSet void_of(content.published->holes);
   for (const auto& range : content.touched.ranges()) void_of.add(range.first, range.last);
-  content.layers.push_back({.base = {0, object, content.published->size, void_of.ranges()},
-                            .finished = group});
+  content.layers.push_back(
+      {.base = {0, object, content.published->size, void_of.ranges()}, .finished = group});
 }
 
 void publish_adopted(Node& node, Uuid object) {
@@ -149,8 +149,8 @@ bool is_staged_row(const Node& node, std::int64_t chunk) {
   const Content& content = *node.file.content;
   if (content.staged && content.touched.contains(chunk)) return true;
   return std::ranges::any_of(content.layers, [chunk](const ContentLayer& layer) {
-    return !layer.object && (chunk >= chunks_in(layer.base.size) ||
-                             IntervalSet(layer.base.holes).contains(chunk));
+    return !layer.object &&
+           (chunk >= chunks_in(layer.base.size) || IntervalSet(layer.base.holes).contains(chunk));
   });
 }
 
@@ -158,7 +158,10 @@ store::ChunkQuery chunk_query(Core& core, Node& node, store::ChunkRange range) {
   Content& content = *node.file.content;
   settle_layers(core, content);
   const bool in_row = is_staged_row(node, range.first);
-  store::ChunkQuery query{node.file_id(), range, node.file.version + (content.staged ? 1 : 0), {},
+  store::ChunkQuery query{node.file_id(),
+                          range,
+                          node.file.version + (content.staged ? 1 : 0),
+                          {},
                           in_row ? std::nullopt : node.file.object};
   if (content.layers.empty()) return query;
   for (auto layer = content.layers.rbegin(); layer != content.layers.rend(); ++layer) {

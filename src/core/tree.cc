@@ -9,6 +9,7 @@
 #include "core/content_ops.h"
 #include "core/loads.h"
 #include "core/policy.h"
+#include "core/quota.h"
 #include "tuskfs/base/utf8.h"
 
 namespace tusk::core {
@@ -95,6 +96,9 @@ Attempt<Node*> make_node(Core& core, const vfs::Call& call, Ino parent, std::str
   if (folder->dir->find(name)) return error(EEXIST);
   ATTEMPT(load_xattrs(core, *folder));
   const bool is_folder = S_ISDIR(make.mode);
+  ATTEMPT(check_room(core, {.files = is_folder ? 0 : 1,
+                            .folders = is_folder ? 1 : 0,
+                            .bytes = static_cast<std::int64_t>(make.bytes)}));
   Node& node = core.table.add(core.new_id(), is_folder);
   const WallTime now = core.now();
   node.meta = {.mode = make.mode,
@@ -124,6 +128,7 @@ Attempt<Node*> make_node(Core& core, const vfs::Call& call, Ino parent, std::str
     node.file.content_at = now;
   }
   enter(*folder, name, node);
+  count_new(core, node);
   core.txg.mark(node,
                 static_cast<std::uint8_t>(kDirtyRow | (node.meta.has_xattrs ? kDirtyXattrs : 0)));
   touch_folder(core, *folder, now);
@@ -153,6 +158,7 @@ bool leaves_trash(Core& core, Node& node) {
 }
 
 void mark_gone(Core& core, Node& node, uid_t by) {
+  count_gone(core, node);
   node.gone = true;
   if (leaves_trash(core, node)) {
     node.deletion = std::make_unique<store::Deletion>(store::Deletion{core.now(), by});

@@ -22,9 +22,10 @@ Attempt<Node*> find_entry(const Node& folder, std::string_view name);
 struct NewNode {
   mode_t mode = 0;  // with type, before umask and default ACL
   dev_t rdev = 0;
+  std::size_t bytes = 0;  // that it will have at once
 };
 // Makes a node and enters it: owner, set-gid and ACL inheritance, times, counts. EEXIST,
-// ENAMETOOLONG …
+// ENAMETOOLONG, EDQUOT …
 Attempt<Node*> make_node(Core& core, const vfs::Call& call, Ino parent, std::string_view name,
                          NewNode);
 

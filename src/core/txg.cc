@@ -16,6 +16,9 @@ namespace {
 constexpr auto kGroupDelay = std::chrono::milliseconds(20);
 constexpr auto kPause = std::chrono::milliseconds(3);
 constexpr auto kBusyDelay = std::chrono::milliseconds(300);
+// Who waits for a commit waits so long for those who waited with him the last time: one commit for
+// all of them costs little more than one for each.
+constexpr auto kGather = std::chrono::microseconds(800);
 // A group of this many dirty bytes is not worth growing.
 constexpr std::uint64_t kGroupBytes = 32u << 20;
 // Groups that nobody waits for commit without waiting for the disk; at the latest after this time
@@ -71,7 +74,13 @@ Waiters& Txg::want_durable() {
 }
 
 Waiters& Txg::want_commit() {
-  cut_soon();
+  if (in_flight_) return commit_waiters_;  // who is woken then asks again
+  if (++asking_ >= crowd_) {
+    cut_soon();
+  } else if (gather_until_ == MonotonicTime::max()) {
+    gather_until_ = core_.executor.now() + kGather;
+    wake_at(gather_until_);
+  }
   return commit_waiters_;
 }
 
@@ -81,6 +90,7 @@ GroupNo Txg::last_changed() const {
 
 Attempt<void> Txg::admit(std::size_t bytes) {
   if (fenced_) return error(EIO);
+  ATTEMPT(core_.presence.attend());
   ATTEMPT(core_.delegation.hold());
   const bool full = core_.dirty_bytes + bytes > core_.options.dirty_limit && core_.dirty_bytes > 0;
   const bool many = open_.size() + in_flight_nodes_.size() > core_.options.dirty_nodes_limit;
@@ -113,10 +123,11 @@ void Txg::cut_if_due() {
   }
   if (open_.empty() && !durable_wanted_) return;
   const MonotonicTime now = core_.executor.now();
-  const bool urgent = cut_due_ == MonotonicTime::min();
+  const bool urgent = cut_due_ == MonotonicTime::min() || gather_until_ <= now;
+  if (urgent) cut_due_ = MonotonicTime::min();
   if (!urgent && now - last_change_ < kPause && now - first_change_ < kBusyDelay)
     cut_due_ = now + kPause;
-  if (cut_due_ > now) return wake_at(cut_due_);
+  if (cut_due_ > now) return wake_at(std::min(cut_due_, gather_until_));
   cut();
 }
 
@@ -131,7 +142,8 @@ bool Txg::cut_now() {
 }
 
 void Txg::cut() {
-  cut_due_ = MonotonicTime::max();
+  cut_due_ = gather_until_ = MonotonicTime::max();
+  asking_ = 0;
   in_flight_since_ = first_change_;
   cut_at_ = core_.executor.now();
   in_flight_nodes_ = std::exchange(open_, {});
@@ -164,7 +176,10 @@ void Txg::on_committed(const store::CommitResult& result) {
   commit_time_.add(core_.executor.now() - cut_at_);
   inodes_committed_ += in_flight_nodes_.size();
   // Nothing was cut since: it is as the last cut left it.
-  if (result.usage) core_.usage = *result.usage;
+  if (result.usage) {
+    core_.usage = *result.usage;
+    core_.claims.promised = {};
+  }
   in_flight_.reset();
   in_flight_charges_.clear();
   for (const store::Refusal& refusal : result.refused) {
@@ -175,10 +190,15 @@ void Txg::on_committed(const store::CommitResult& result) {
     give_up(core_, *node,
             index < in_flight_before_.size() ? in_flight_before_[index] : Counted::of(*node));
   }
+  if (!result.displaced.empty()) displaced_in_ = committed_;
+  for (const Uuid& id : result.displaced)
+    if (Node* node = core_.table.find(id)) node->displaced = true;
   for (Node* node : std::exchange(in_flight_nodes_, {})) {
     if (node->dirty == 0) core_.release_if_unused(*node);
   }
+  if (is_settled()) core_.claims.unsaved = {};  // nothing is only in memory
   settle_later();
+  crowd_ = commit_waiters_.size();
   core_.lot.wake(commit_waiters_);
   core_.lot.wake(durable_waiters_);
   core_.trim_soon();

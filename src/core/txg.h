@@ -36,6 +36,8 @@ class Txg {
   GroupNo open_number() const { return open_number_; }
   bool is_committed(GroupNo group) const { return group <= committed_; }
   bool is_durable(GroupNo group) const { return group <= durable_; }
+  // Something that was done in it, or since, is not as it was done: others were there first.
+  bool was_displaced(GroupNo group) const { return displaced_in_ >= group; }
   // Asks that everything up to now become durable; woken at each commit (check is_durable again).
   Waiters& want_durable();
   // Asks for a commit soon; woken at each (check is_committed again).
@@ -89,9 +91,13 @@ class Txg {
   GroupNo open_number_;
   GroupNo committed_;
   GroupNo durable_;
-  std::vector<Node*> open_;                       // nodes of the open group
-  MonotonicTime first_change_{}, last_change_{};  // of the open group
-  MonotonicTime cut_due_ = MonotonicTime::max();  // min: at once
+  GroupNo displaced_in_{};                             // the last one of which something was
+  std::vector<Node*> open_;                            // nodes of the open group
+  MonotonicTime first_change_{}, last_change_{};       // of the open group
+  MonotonicTime cut_due_ = MonotonicTime::max();       // min: at once
+  MonotonicTime gather_until_ = MonotonicTime::max();  // those who wait for a commit
+  std::size_t asking_ = 0;                             // for a commit of the open group
+  std::size_t crowd_ = 0;                              // who waited for the last one
   MonotonicTime armed_ = MonotonicTime::max();
   bool durable_wanted_ = false;
   bool fenced_ = false;

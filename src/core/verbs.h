@@ -11,7 +11,8 @@
 
 namespace tusk::core {
 
-Attempt<vfs::Entry> lookup(Core&, Ino parent, std::string_view name);
+Attempt<vfs::Entry> lookup(Core&, const vfs::Call&, Ino parent, std::string_view name,
+                           Presence::Look&);
 void forget(Core&, Ino, std::uint64_t count);
 Attempt<vfs::Attr> getattr(Core&, Ino);
 Attempt<vfs::Attr> setattr(Core&, const vfs::Call&, Ino, const vfs::AttrChange&);
@@ -38,19 +39,31 @@ struct RenameArgs {
 Attempt<void> rename(Core&, const RenameArgs&);
 Attempt<vfs::Entry> link(Core&, Ino, Ino new_parent, std::string_view new_name);
 
-Attempt<vfs::Opened> open(Core&, const vfs::Call&, Ino, int flags);
+// What an open keeps between its attempts.
+struct Arrival {
+  Presence::Look look = {};
+  std::optional<StaleNames::Retry> retry = {};
+  bool has_arrived = false;
+};
+Attempt<vfs::Opened> open(Core&, const vfs::Call&, Ino, int flags, Arrival&);
 Attempt<vfs::Created> create(Core&, const vfs::Call&, Ino parent, std::string_view name, mode_t,
                              int flags);
 Attempt<vfs::Content> read(Core&, Ino, std::uint64_t offset, std::size_t size);
 Attempt<std::size_t> write(Core&, const vfs::Call&, Ino, Handle, std::uint64_t offset,
                            ByteSpan data);
 void release(Core&, Handle);
-// `target`: the group to wait for, found at the first attempt.
+// What others did until it began is known here, and the kernel knows no older content of the file.
+Attempt<void> look_anew(Core&, Ino, Presence::Look&);
+// `target`: the group to wait for, found at the first attempt. A close, where others may look for
+// what was written.
+Attempt<void> flush(Core&, Ino, std::optional<GroupNo>& target);
 Attempt<void> fsync(Core&, Ino, std::optional<GroupNo>& target);
+// The change that was made in `group`, as others find it. EIO where it conflicted with theirs.
+Attempt<void> await_stored(Core&, GroupNo group);
 Attempt<void> sync_all(Core&, std::optional<GroupNo>& target);
 Attempt<void> commit_all(Core&, std::optional<GroupNo>& target);
 
-Attempt<vfs::Opened> opendir(Core&, Ino);
+Attempt<vfs::Opened> opendir(Core&, Ino, Presence::Look&);
 Attempt<std::vector<vfs::DirEntry>> readdir(Core&, Ino, std::uint64_t offset, std::size_t limit,
                                             bool plus);
 void releasedir(Core&, Ino);
@@ -71,6 +84,10 @@ struct CloneCheck {
   std::optional<GroupNo> since;  // what the store must have to be asked
   bool asked = false;
   std::optional<Result<bool>> owned;
+  std::optional<GroupNo> sized_since;  // the same, to be asked how much there is
+  store::Usage grown;                  // Claims::grown at that time
+  bool size_asked = false;
+  std::optional<Result<store::Usage>> size;
   Waiters waiters;
 };
 Attempt<void> clone(Core&, const vfs::Call&, Ino source, Ino target,

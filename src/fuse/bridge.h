@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <string>
 
 #include "fuse/lowlevel.h"
 #include "tuskfs/base/executor.h"
@@ -19,21 +18,12 @@ struct Request {
   const char* name = nullptr;
 };
 
-// Who asks for what, while somebody reads the access log.
-struct Caller {
-  WallTime at{};
-  uid_t uid = 0;
-  gid_t gid = 0;
-  pid_t pid = 0;
-  fuse_ino_t ino = 0;
-  std::string name;
-};
-
 // A request that is being answered.
 struct Measured {
   vfs::Op op{};
   MonotonicTime begun{};
-  std::shared_ptr<const Caller> caller = {};  // null: nobody wants to know
+  std::uint64_t token = 0;
+  std::shared_ptr<vfs::Access> access = {};  // null: nobody reads the access log
 };
 
 struct Bridge {

@@ -14,9 +14,15 @@ Notifier::Notifier(fuse_session* session)
 
 void Notifier::stop() { thread_.request_stop(); }
 
-void Notifier::drop_entry(Ino parent, std::string_view name) { queue({parent, std::string(name)}); }
+void Notifier::drop_entry(Ino parent, std::string_view name) {
+  queue({parent, std::string(name), {}});
+}
 
-void Notifier::drop_inode(Ino ino) { queue({ino, std::nullopt}); }
+void Notifier::drop_inode(Ino ino) { queue({ino, std::nullopt, {}}); }
+
+void Notifier::after_drops(std::move_only_function<void()> call) {
+  queue({Ino{}, std::nullopt, std::move(call)});
+}
 
 bool Notifier::is_behind() const {
   const std::lock_guard lock(mutex_);
@@ -33,9 +39,13 @@ void Notifier::run(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     std::unique_lock lock(mutex_);
     if (!wake_.wait(lock, stop, [this] { return !queue_.empty(); })) return;
-    const Notice notice = std::move(queue_.front());
+    Notice notice = std::move(queue_.front());
     queue_.pop_front();
     lock.unlock();
+    if (notice.call) {
+      notice.call();
+      continue;
+    }
     // What the kernel does not hold (any more) is no error.
     const auto ino = static_cast<fuse_ino_t>(notice.ino);
     if (notice.name) {

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -23,6 +24,7 @@ class Notifier final : public vfs::KernelCache {
 
   void drop_entry(Ino parent, std::string_view name) override;
   void drop_inode(Ino ino) override;
+  void after_drops(std::move_only_function<void()> call) override;
   bool is_behind() const override;
 
   void stop();
@@ -33,7 +35,8 @@ class Notifier final : public vfs::KernelCache {
 
   struct Notice {
     Ino ino{};
-    std::optional<std::string> name;  // of an entry in it; absent: the inode itself
+    std::optional<std::string> name;       // of an entry in it; absent: the inode itself
+    std::move_only_function<void()> call;  // instead, unless empty
   };
 
   void queue(Notice notice);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "fuse/directory.h"
+#include "fuse/locks.h"
 #include "fuse/reply.h"
 #include "tuskfs/base/log.h"
 #include "tuskfs/fuse/clone.h"
@@ -179,14 +180,26 @@ void write(fuse_req_t req, fuse_ino_t ino, const char* bytes, std::size_t size, 
   });
 }
 
+// Whoever gets a lock that the close lets go of is to find what was written.
 void flush(fuse_req_t req, fuse_ino_t ino, fuse_file_info* fi) {
   call_verb(req, {vfs::Op::flush, ino}, [&](vfs::Vfs& vfs, const vfs::Call& call) {
-    vfs.flush(call, to_ino(ino), to_handle(fi), reply_ok(req));
+    vfs.flush(call, to_ino(ino), to_handle(fi),
+              [&vfs, call, ino, lock = ranges_unlock(*fi),
+               reply = reply_ok(req)](vfs::Outcome<void> flushed) mutable {
+                vfs.setlk(call, to_ino(ino), lock, false,
+                          [flushed, reply = std::move(reply)](vfs::Outcome<void>) mutable {
+                            reply(flushed);
+                          });
+              });
   });
 }
 
 void release(fuse_req_t req, fuse_ino_t ino, fuse_file_info* fi) {
-  bridge_of(req).vfs.release(to_ino(ino), to_handle(fi));
+  vfs::Vfs& vfs = bridge_of(req).vfs;
+  if (fi->flock_release)
+    vfs.setlk({}, to_ino(ino), whole_file_unlock(*fi), false, [](vfs::Outcome<void>) {});
+  vfs.release_locks(to_ino(ino), to_handle(fi));
+  vfs.release(to_ino(ino), to_handle(fi));
   fuse_reply_err(req, 0);
 }
 
@@ -384,6 +397,7 @@ fuse_lowlevel_ops make_ops() {
   ops.ioctl = ioctl;
   ops.poll = poll;
   add_directory_ops(ops);
+  add_lock_ops(ops);
   return ops;
 }
 

@@ -16,19 +16,25 @@ inline Bridge& bridge_of(fuse_req_t req) { return *static_cast<Bridge*>(fuse_req
 inline Ino to_ino(fuse_ino_t ino) { return Ino{ino}; }
 inline Handle to_handle(const fuse_file_info* fi) { return Handle{fi ? fi->fh : 0}; }
 
-inline std::shared_ptr<const Caller> caller_of(fuse_req_t req, const Request& request) {
+inline std::shared_ptr<vfs::Access> access_of(fuse_req_t req, const Request& request) {
   const fuse_ctx* ctx = fuse_req_ctx(req);
-  return std::make_shared<const Caller>(Caller{bridge_of(req).clock.wall_now(), ctx->uid, ctx->gid,
-                                               ctx->pid, request.ino,
-                                               request.name ? request.name : ""});
+  return std::make_shared<vfs::Access>(vfs::Access{
+      .at = bridge_of(req).clock.wall_now(),
+      .uid = ctx->uid,
+      .gid = ctx->gid,
+      .pid = ctx->pid,
+      .operation = vfs::Meter::name_of(request.op),
+      .ino = request.ino,
+      .name = request.name ? request.name : "",
+  });
 }
 
-inline void note_access(const Bridge& bridge, const Measured& measured, int error,
-                        std::chrono::nanoseconds took) {
-  const Caller& caller = *measured.caller;
-  bridge.meter.accesses.note({caller.at, caller.uid, caller.gid, caller.pid,
-                              vfs::Meter::name_of(measured.op), caller.ino, caller.name, error,
-                              took});
+inline void note_waits(vfs::Meter& meter, const Measured& measured, MonotonicTime known) {
+  vfs::OpFacts& facts = meter.of(measured.op);
+  facts.waited.add(known - measured.begun);
+  const vfs::Waits waits = meter.take_waits(measured.token);
+  if (waits.database.count() > 0) facts.database.add(waits.database);
+  if (waits.lock.count() > 0) facts.lock.add(waits.lock);
 }
 
 inline void note_answer(Bridge& bridge, const Measured& measured, MonotonicTime known,
@@ -37,10 +43,13 @@ inline void note_answer(Bridge& bridge, const Measured& measured, MonotonicTime 
   const MonotonicTime now = bridge.clock.now();
   facts.time.add(now - measured.begun);
   facts.reply.add(now - known);
-  if (has_waited) facts.waited.add(known - measured.begun);
+  if (has_waited) note_waits(bridge.meter, measured, known);
   if (error != 0) facts.errors[error]++;
-  if (measured.caller) [[unlikely]]
-    note_access(bridge, measured, error, now - measured.begun);
+  if (!measured.access) [[likely]]
+    return;
+  measured.access->error = error;
+  measured.access->took = now - measured.begun;
+  bridge.meter.accesses.note(*measured.access);
 }
 
 // A callback that answers `req`: an error by itself, a value by `answer`. Answering frees `req`,
@@ -89,10 +98,10 @@ inline vfs::Reply<vfs::Attr> reply_attr(fuse_req_t req) {
 template <class Fn>
 void call_verb(fuse_req_t req, const Request& request, Fn&& verb) {
   Bridge& bridge = bridge_of(req);
-  bridge.measured = {request.op, bridge.clock.now()};
-  if (!bridge.meter.accesses.is_off()) [[unlikely]]
-    bridge.measured.caller = caller_of(req, request);
   const std::uint64_t token = ++bridge.last_token;
+  bridge.measured = {request.op, bridge.clock.now(), token};
+  if (!bridge.meter.accesses.is_off()) [[unlikely]]
+    bridge.measured.access = access_of(req, request);
   bridge.calling = req;
   try {
     verb(bridge.vfs, to_call(req, token));

@@ -1,6 +1,10 @@
 #include "alert_keeper.h"
 
 #include <fmt/format.h>
+#include <sys/statvfs.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "statements.h"
 #include "stats_texts.h"
@@ -12,19 +16,51 @@ std::string text_at(const PgResult& result, int column) {
   return std::string(result.row(0).text(column));
 }
 
+std::string next_text(std::string_view cache, std::string_view tree) {
+  return fmt::format(
+      "with alert_cache as (\n{}\n), alert_tree as (\n{}\n), alert_samples as (\n{}\n)\n"
+      "select * from (\n{}\n) as step",
+      cache, tree, stats_source("alert_samples"), stats_source("alerts_next"));
+}
+
+std::string with_mark(std::string_view source, std::string_view mark, std::string_view text) {
+  std::string out(stats_source(source));
+  return out.replace(out.find(mark), mark.size(), text);
+}
+
+// How full the disk is, for the setting tusk.disk; empty: not known.
+std::string disk_of(const std::string& folder) {
+  struct statvfs disk {};
+  if (folder.empty() || ::statvfs(folder.c_str(), &disk) != 0 || disk.f_blocks == 0) return {};
+  // As df(1): what only root may use is not free.
+  const auto used = static_cast<double>(disk.f_blocks - disk.f_bfree);
+  const double percent = 100 * used / (used + static_cast<double>(disk.f_bavail));
+  return nlohmann::json({{"path", folder},
+                         {"percent", std::round(10 * percent) / 10},
+                         {"free", disk.f_bavail * disk.f_frsize}})
+      .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 }  // namespace
 
-std::string alerts_next_text(bool has_cache) {
-  return fmt::format(
-      "with alert_cache as (\n{}\n), alert_samples as (\n{}\n)\nselect * from (\n{}\n) as step",
-      stats_source(has_cache ? "alert_cache" : "alert_cache_none"), stats_source("alert_samples"),
-      stats_source("alerts_next"));
+std::string alerts_next_text(const AlertSources& sources) {
+  return next_text(stats_source(sources.cache ? "alert_cache" : "alert_cache_none"),
+                   stats_source(sources.tree ? "alert_tree" : "alert_tree_none"));
+}
+
+std::string alerts_check_script() {
+  return with_mark("alert_tree_function", "/*TREE*/", stats_source("alert_tree")) +
+         with_mark("alerts_check", "/*NEXT*/",
+                   next_text(stats_source("alert_cache"), "select * from tusk_stats.alert_tree()"));
 }
 
 PgExpected<AlertKeeper::Places> AlertKeeper::places(Connection& connection) {
   const auto asked = connection.run("alerts_places");
   if (!asked) return std::unexpected(asked.error());
-  return Places{.tables = asked->row(0).boolean(0), .cache = asked->row(0).boolean(1)};
+  const Row row = asked->row(0);
+  return Places{.tables = row.boolean(0),
+                .sources = {.cache = row.boolean(1), .tree = row.boolean(2)},
+                .data_directory = row.is_null(3) ? "" : text_at(*asked, 3)};
 }
 
 template <class T>
@@ -84,9 +120,11 @@ PgExpected<Alerts> AlertKeeper::check(Connection& connection, std::chrono::milli
     if (!loaded) return std::unexpected(loaded.error());
     if (!loaded->is_due) return read(connection, where);
     const auto given =
-        connection.run("alerts_given", Params().add(std::string_view(loaded->state)));
+        connection.run("alerts_given", Params()
+                                           .add(std::string_view(loaded->state))
+                                           .add(std::string_view(disk_of(where.data_directory))));
     if (!given) return std::unexpected(given.error());
-    const auto next = connection.run_script(text(where.cache));
+    const auto next = connection.run_script(text(where.sources));
     if (!next) return std::unexpected(next.error());
     const auto stored = store(connection, where, text_at(*next, 0), text_at(*next, 1));
     if (!stored) return std::unexpected(stored.error());

@@ -10,11 +10,18 @@
 
 namespace tusk::store {
 
-// Of alerts_next with all that it selects from; given whether the cache can be read.
-using AlertsText = std::function<std::string(bool has_cache)>;
+// What can be read, of what alerts are about.
+struct AlertSources {
+  bool cache = false, tree = false;
+};
+// Of alerts_next with all that it selects from.
+using AlertsText = std::function<std::string(const AlertSources&)>;
 
 // The text that makes the next state, before what collectors put around any text.
-std::string alerts_next_text(bool has_cache);
+std::string alerts_next_text(const AlertSources&);
+// The same for SQL clients, which may lack rights that who installs it has: for the function
+// tusk_stats.alerts_check. The cache is there then.
+std::string alerts_check_script();
 
 class AlertKeeper {
  public:
@@ -26,7 +33,8 @@ class AlertKeeper {
  private:
   struct Places {
     bool tables = false;
-    bool cache = false;
+    AlertSources sources;
+    std::string data_directory;  // of a server on this machine; empty: not known
   };
   struct Loaded {
     std::string state;

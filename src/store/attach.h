@@ -1,7 +1,8 @@
-// Taking a tree: the advisory lock that one session holds, and the epoch that fences late writers.
+// Taking a tree: a row and an advisory lock for each of its mounts. See migration 0010.
 #pragma once
 
 #include "connection.h"
+#include "turns.h"
 #include "tuskfs/base/result.h"
 #include "tuskfs/store/postgres.h"
 #include "tuskfs/store/store.h"
@@ -11,29 +12,37 @@ namespace tusk::store {
 struct Lease {
   Attached attached;
   std::int64_t epoch = 0;
-  std::int64_t last_change = 0;  // of SQL clients, before the tree was taken
-  std::string objects_place;     // how the urls of the tree's objects begin; empty: it has none
+  // Changes of others by transactions before this one are in what was read.
+  std::int64_t known_to = 0;
+  std::string host;           // that it runs on
+  std::string objects_place;  // how the urls of the tree's objects begin; empty: it has none
+
+  MountId mount() const { return {attached.tenant, epoch}; }
 };
 
-// Finds (or, for the tree 'default', makes) the tree, takes it and purges what a crashed mount
-// left.
-Result<Lease> take_tree(Connection& connection, const PostgresOptions& options);
+// Finds (or, for the tree 'default', makes) the tree, and becomes one of its mounts: with the
+// delegation, and after what mounts left that do not come back is gone. `watch` is the session that
+// looks out for others from then on.
+Result<Lease> take_tree(Connection& connection, Connection& watch, const PostgresOptions& options);
 
-// Locks the tree for this session, against other mounts and against SQL clients that write. EBUSY,
-// with a line that says who holds it.
+// For repair and removal: the tree for this session alone, without mounts and SQL clients that
+// write. EBUSY, with a line that says who is there.
 Result<void> lock_tree(Connection& connection, TenantId tenant, const std::string& name);
 
-// A new epoch, which fences whoever held the tree before; a row with it and the last group.
-Result<PgResult> begin_tenure(Connection& connection, TenantId tenant,
-                              const std::string& mountpoint);
+// Of whatever is made by the store itself.
+Uuid new_id();
 
-// Takes the tree again on a new connection. The value is the last group that committed. Fenced when
-// another mount took it meanwhile.
+// A tree that was restored: mounts that were there when it was saved do not come back, and what
+// they had left half done goes.
+Result<void> settle_tree(Connection& connection, const std::string& name);
+
+// Takes the place of a mount on a new connection. The value is the last group that committed.
+// Fenced when the mount was given up meanwhile.
 struct Retaken {
   CommitState state = CommitState::committed;
   Error error;
   std::int64_t last_group = 0;
 };
-Retaken retake_tree(Connection& connection, TenantId tenant, std::int64_t epoch);
+Retaken retake_tree(Connection& connection, const MountId& mount);
 
 }  // namespace tusk::store

@@ -19,6 +19,7 @@
 #include "tuskfs/store/embedded.h"
 #include "tuskfs/store/fsck.h"
 #include "tuskfs/store/migrate.h"
+#include "upkeep.h"
 
 namespace tusk::store {
 namespace {
@@ -69,6 +70,13 @@ Result<std::map<std::string, TreeCounts>> counts_of(Connection& connection) {
   return trees;
 }
 
+// What is dumped by policy is all there is only for who may see it all.
+Result<void> expect_all_trees(Connection& connection) {
+  TRY_ASSIGN(const PgResult sees, run(connection, "sees_all_trees"));
+  if (sees.row(0).boolean(0)) return {};
+  return fail(EACCES, "this role sees not all trees of the database", "back up as their owner");
+}
+
 Result<void> expect_counts(const Backup& backup, const std::string& conninfo) {
   ConnectionContext context;
   context.conninfo = conninfo;
@@ -100,10 +108,7 @@ Result<void> settle_trees(const Backup& backup, const std::string& conninfo) {
     ConnectionContext context;
     context.conninfo = conninfo;
     TRY_ASSIGN(const auto connection, open_first_session(context));
-    PostgresOptions options;
-    options.tenant = name;
-    options.mountpoint = "(tuskfs restore-backup)";
-    TRY(take_tree(*connection, options));
+    TRY(settle_tree(*connection, name));
   }
   return {};
 }
@@ -151,17 +156,52 @@ Result<void> expect_sound(const Backup& backup, const std::string& conninfo,
                               if (first.empty()) first = finding.check + " " + finding.row;
                             },
                             {}};
-  TRY_ASSIGN(const FsckOutcome outcome, fsck({.conninfo = conninfo,
-                                              .tenant = {},
-                                              .repair = false,
-                                              .scrub = true,
-                                              .objects = access},
-                                             watcher));
+  TRY_ASSIGN(
+      const FsckOutcome outcome,
+      fsck({.conninfo = conninfo, .tenant = {}, .repair = false, .scrub = true, .objects = access},
+           watcher));
   if (outcome.left == 0) return {};
   return fail(EIO,
               fmt::format("fsck finds {} errors in what {} restores, the first: {}", outcome.left,
                           backup.path, first),
               "run tuskfs fsck on the database that was backed up");
+}
+
+// Ends without a transaction when it succeeds.
+Result<Backup> back_up(Connection& connection, const std::string& conninfo,
+                       const std::string& folder, int schema_version) {
+  TRY_ASSIGN(UnfinishedBackup unfinished, UnfinishedBackup::begin(folder));
+  remove_unfinished(folder);
+  TRY_ASSIGN(const auto earlier, list_backups(folder));
+  TRY(hold_objects(connection));
+  // The dump and the counts see the moment of this transaction, which stays open meanwhile.
+  TRY(run(connection, "begin_audit"));
+  TRY(run(connection, "audit_freely"));
+  TRY_ASSIGN(const PgResult snapshot, run(connection, "export_snapshot"));
+  TRY_ASSIGN(const PgResult server, run(connection, "server_version"));
+  Manifest manifest;
+  manifest.tuskfs_version = TUSKFS_VERSION;
+  manifest.schema_version = schema_version;
+  manifest.taken_at = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
+  manifest.server_version = server.row(0).text(0);
+  TRY(expect_all_trees(connection));
+  TRY_ASSIGN(manifest.trees, counts_of(connection));
+  const std::string dump = fs::absolute(unfinished.path()) / kDumpFolder;
+  // The owner, if no superuser, sees all rows by policy.
+  TRY(run_program(
+      "pg_dump", conninfo,
+      {"--schema=tusk", "--enable-row-security", "--format=directory", "--jobs=2", kLockTimeout,
+       fmt::format("--snapshot={}", snapshot.row(0).text(0)), "--file=" + dump}));
+  const auto previous = earlier.empty() ? std::nullopt : std::optional(earlier.back());
+  TRY(copy_objects(connection, unfinished.path(), previous, manifest));
+  TRY(run(connection, "rollback"));
+  return unfinished.publish(std::move(manifest));
+}
+
+WallTime wall_now() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return {std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec};
 }
 
 }  // namespace
@@ -171,29 +211,17 @@ Result<Backup> make_backup(const std::string& conninfo, const std::string& folde
   ConnectionContext context;
   context.conninfo = conninfo;
   TRY_ASSIGN(const auto connection, open_first_session(context));
-  TRY_ASSIGN(UnfinishedBackup unfinished, UnfinishedBackup::begin(folder));
-  remove_unfinished(folder);
-  TRY_ASSIGN(const auto earlier, list_backups(folder));
-  TRY(hold_objects(*connection));
-  // The dump and the counts see the moment of this transaction, which stays open meanwhile.
-  TRY(run(*connection, "begin_audit"));
-  TRY(run(*connection, "audit_freely"));
-  TRY_ASSIGN(const PgResult snapshot, run(*connection, "export_snapshot"));
-  TRY_ASSIGN(const PgResult server, run(*connection, "server_version"));
-  Manifest manifest;
-  manifest.tuskfs_version = TUSKFS_VERSION;
-  manifest.schema_version = status.version;
-  manifest.taken_at = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
-  manifest.server_version = server.row(0).text(0);
-  TRY_ASSIGN(manifest.trees, counts_of(*connection));
-  const std::string dump = fs::absolute(unfinished.path()) / kDumpFolder;
-  TRY(run_program("pg_dump", conninfo,
-                  {"--schema=tusk", "--format=directory", "--jobs=2", kLockTimeout,
-                   fmt::format("--snapshot={}", snapshot.row(0).text(0)), "--file=" + dump}));
-  const auto previous = earlier.empty() ? std::nullopt : std::optional(earlier.back());
-  TRY(copy_objects(*connection, unfinished.path(), previous, manifest));
-  TRY(run(*connection, "rollback"));
-  return unfinished.publish(std::move(manifest));
+  BackupRecord noted{.location = fs::absolute(folder), .begun = wall_now()};
+  auto made = back_up(*connection, conninfo, folder, status.version);
+  if (made) {
+    noted.location = fs::absolute(made->path);
+    noted.bytes = made->bytes;
+  } else {
+    noted.problem = made.error().what;
+    if (connection->alive()) (void)connection->run("rollback");
+  }
+  record(*connection, noted);
+  return made;
 }
 
 Result<void> restore_backup(const Backup& backup, const std::string& conninfo,

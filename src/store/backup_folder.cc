@@ -18,7 +18,7 @@
 #include <thread>
 
 #include "manifest.h"
-#include "sha256.h"
+#include "tuskfs/base/sha256.h"
 
 namespace tusk::store {
 namespace {

@@ -62,6 +62,7 @@ PgExpected<std::vector<PgResult>> CacheSession::try_ask(
 PgExpected<void> CacheSession::connect() {
   if (connection_ && connection_->alive()) return {};
   connection_.reset();
+  if (context_.before_reconnect) context_.before_reconnect();
   auto opened = Connection::open(context_);
   if (!opened) return std::unexpected(std::move(opened).error());
   if (auto set = (*opened)->run("cache_settings"); !set)

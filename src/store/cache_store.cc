@@ -38,11 +38,13 @@ Result<Found> found(const std::string& key, Result<std::vector<PgResult>> answer
 
 class CacheStoreImpl final : public CacheStore {
  public:
-  CacheStoreImpl(Executor& executor, const std::string& conninfo, Watcher watcher)
+  CacheStoreImpl(Executor& executor, const std::string& conninfo, Watcher watcher,
+                 std::function<void()> before_connect)
       : executor_(executor),
         watcher_(std::move(watcher)),
-        feed_(conninfo, "tusk_cache", listener()) {
+        feed_(conninfo, context_.servers, "tusk_cache", listener()) {
     context_.conninfo = conninfo;
+    context_.before_reconnect = std::move(before_connect);
     queue_.start("tusk-cache",
                  [this] { return std::make_unique<CacheSession>(context_, pid_, limit_); });
   }
@@ -53,6 +55,15 @@ class CacheStoreImpl final : public CacheStore {
   }
   void find(const std::string& key, Callback<Result<Found>> callback) override {
     read_entry("cache_find", key, std::move(callback));
+  }
+  void find_by_hash(const std::string& hash, Callback<Result<Found>> callback) override {
+    work<Found>(
+        [hash](CacheSession& session) -> Result<Found> {
+          TRY_ASSIGN(const auto answers, session.ask({{"cache_find_by_hash", of(hash)}}, false));
+          std::vector<CacheEntry> entries = entries_in(answers);
+          return entries.empty() ? Found() : Found(std::move(entries.front()));
+        },
+        std::move(callback));
   }
   void scan(const std::string& after, int limit,
             Callback<Result<std::vector<CacheEntry>>> callback) override {
@@ -248,8 +259,10 @@ class CacheStoreImpl final : public CacheStore {
 }  // namespace
 
 std::unique_ptr<CacheStore> CacheStore::start(Executor& executor, const std::string& conninfo,
-                                              Watcher watcher) {
-  return std::make_unique<CacheStoreImpl>(executor, conninfo, std::move(watcher));
+                                              Watcher watcher,
+                                              std::function<void()> before_connect) {
+  return std::make_unique<CacheStoreImpl>(executor, conninfo, std::move(watcher),
+                                          std::move(before_connect));
 }
 
 }  // namespace tusk::store

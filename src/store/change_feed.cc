@@ -9,30 +9,43 @@
 
 #include <memory>
 
-#include "tuskfs/base/log.h"
+#include "statements.h"
 
 namespace tusk::store {
 namespace {
 
 constexpr int kRetryMs = 500;
 
-using Conn = std::unique_ptr<PGconn, decltype([](PGconn* conn) { PQfinish(conn); })>;
+// A server that vanished or froze tells nobody: silence is asked about, and then for as long.
+constexpr int kSilenceMs = 3'000;
+
 using Notify = std::unique_ptr<PGnotify, decltype([](PGnotify* notify) { PQfreemem(notify); })>;
 
-Conn connect(const std::string& conninfo) {
-  const char* const names[] = {"connect_timeout",  "keepalives_idle", "dbname",
-                               "application_name", "client_encoding", nullptr};
-  const char* const values[] = {"4", "10", conninfo.c_str(), "tusk-feed", "UTF8", nullptr};
-  Conn conn(PQconnectdbParams(names, values, 1));
-  PQsetNoticeProcessor(
-      conn.get(), [](void*, const char*) {}, nullptr);
-  return conn;
+bool succeeds(PGconn* conn, const std::string& statement) {
+  const std::unique_ptr<PGresult, decltype(&PQclear)> result(PQexec(conn, statement.c_str()),
+                                                             &PQclear);
+  const ExecStatusType status = PQresultStatus(result.get());
+  return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+}
+
+// True: the server has answered what it was asked.
+bool take_answer(PGconn* conn) {
+  bool answered = false;
+  while (PQisBusy(conn) == 0) {
+    PGresult* result = PQgetResult(conn);
+    if (result == nullptr) return answered;
+    PQclear(result);
+    answered = true;
+  }
+  return answered;
 }
 
 }  // namespace
 
-ChangeFeed::ChangeFeed(std::string conninfo, std::string channel, Listener listener)
+ChangeFeed::ChangeFeed(std::string conninfo, std::shared_ptr<Servers> servers, std::string channel,
+                       Listener listener)
     : conninfo_(std::move(conninfo)),
+      servers_(std::move(servers)),
       channel_(std::move(channel)),
       listener_(std::move(listener)),
       stop_event_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
@@ -59,22 +72,32 @@ void ChangeFeed::run(const std::stop_token& stop) {
 }
 
 void ChangeFeed::listen(const std::stop_token& stop) {
-  const Conn conn = connect(conninfo_);
-  if (PQstatus(conn.get()) != CONNECTION_OK) return;
+  const auto session = servers_->connect(conninfo_);
+  if (!session) return;
+  PGconn* conn = session->conn.get();
   // A channel is an identifier: a constant of ours, no parameter can stand for it.
-  PGresult* listening = PQexec(conn.get(), fmt::format("listen {}", channel_).c_str());
-  const bool hears = PQresultStatus(listening) == PGRES_COMMAND_OK;
-  PQclear(listening);
-  if (!hears) return;
+  if (!succeeds(conn, statement("feed_settings").text) ||
+      !succeeds(conn, fmt::format("listen {}", channel_)))
+    return;
   listener_.connected(true);
-  while (!stop.stop_requested()) {
-    pollfd fds[2] = {{PQsocket(conn.get()), POLLIN, 0}, {stop_event_.get(), POLLIN, 0}};
-    if (::poll(fds, 2, -1) < 0 && errno != EINTR) break;
-    if (!PQconsumeInput(conn.get()) || PQstatus(conn.get()) != CONNECTION_OK) break;
-    while (const Notify notify{PQnotifies(conn.get())})
-      listener_.told(notify->be_pid, notify->extra);
-  }
+  hear(conn, stop);
   listener_.connected(false);
+}
+
+void ChangeFeed::hear(PGconn* conn, const std::stop_token& stop) {
+  bool is_asked = false;
+  while (!stop.stop_requested()) {
+    pollfd fds[2] = {{PQsocket(conn), POLLIN, 0}, {stop_event_.get(), POLLIN, 0}};
+    const int ready = ::poll(fds, 2, kSilenceMs);
+    if (ready < 0 && errno != EINTR) return;
+    if (ready == 0) {
+      if (is_asked || !PQsendQuery(conn, statement("ping").text.c_str())) return;
+      is_asked = true;
+    }
+    if (!PQconsumeInput(conn) || PQstatus(conn) != CONNECTION_OK) return;
+    if (take_answer(conn)) is_asked = false;
+    while (const Notify notify{PQnotifies(conn)}) listener_.told(notify->be_pid, notify->extra);
+  }
 }
 
 }  // namespace tusk::store

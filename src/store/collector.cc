@@ -7,6 +7,7 @@
 
 #include "alert_keeper.h"
 #include "connection.h"
+#include "pooling.h"
 #include "sqlstate.h"
 #include "statements.h"
 #include "stats_report.h"
@@ -18,16 +19,22 @@
 namespace tusk::store {
 namespace {
 
+// What can be read.
+struct Sources {
+  bool statements = false, thresholds = false, trees = false, cache = false;
+};
+
 // What the texts select from, besides the catalogs.
-std::string with_sources(std::string_view text, bool has_statements, bool has_thresholds) {
+std::string with_sources(std::string_view text, const Sources& has) {
   return fmt::format(
       "with default_thresholds as (\n{}\n), thresholds as (\n{}\n), statements as (\n{}\n), "
-      "health_components as (\n{}\n)\n"
+      "health_components as (\n{}\n), tree_usage as (\n{}\n), cache_usage as (\n{}\n)\n"
       "select * from (\n{}\n) as statistic",
       stats_source("thresholds"),
-      has_thresholds ? stats_source("thresholds_set") : "select * from default_thresholds",
-      stats_source(has_statements ? "statements" : "statements_none"),
-      stats_text("health_components"), text);
+      has.thresholds ? stats_source("thresholds_set") : "select * from default_thresholds",
+      stats_source(has.statements ? "statements" : "statements_none"),
+      stats_text("health_components"), stats_source(has.trees ? "tree_usage" : "usage_none"),
+      stats_source(has.cache ? "cache_usage" : "usage_none"), text);
 }
 
 Error error_of(const PgFailure& failure) {
@@ -89,9 +96,9 @@ class Session {
 
   Result<Alerts> check_alerts(std::chrono::milliseconds spacing) {
     TRY(connect());
-    TRY_ASSIGN(const bool has_thresholds, has_thresholds_set());
-    auto alerts = alerts_.check(*connection_, spacing, [&](bool has_cache) {
-      return with_sources(alerts_next_text(has_cache), statements_, has_thresholds);
+    TRY_ASSIGN(const Sources has, sources());
+    auto alerts = alerts_.check(*connection_, spacing, [&](const AlertSources& of_alerts) {
+      return with_sources(alerts_next_text(of_alerts), has);
     });
     if (!alerts) return std::unexpected(error_of(alerts.error()));
     return std::move(*alerts);
@@ -154,10 +161,11 @@ class Session {
   }
 
  private:
-  Result<bool> has_thresholds_set() {
-    auto has = connection_->run_script(statement("collector_thresholds").text);
+  Result<Sources> sources() {
+    auto has = connection_->run_script(statement("collector_sources").text);
     if (!has) return std::unexpected(error_of(has.error()));
-    return table_of(*has).rows[0][0] == "t";
+    const auto row = table_of(*has).rows[0];
+    return Sources{statements_, row[0] == "t", row[1] == "t", row[2] == "t"};
   }
 
   struct Kept {
@@ -179,8 +187,8 @@ class Session {
 
   // A text, with what it selects from.
   Result<StatTable> ask(std::string_view text) {
-    TRY_ASSIGN(const bool has_thresholds, has_thresholds_set());
-    auto result = connection_->run_script(with_sources(text, statements_, has_thresholds));
+    TRY_ASSIGN(const Sources has, sources());
+    auto result = connection_->run_script(with_sources(text, has));
     if (!result) return std::unexpected(error_of(result.error()));
     return table_of(*result);
   }
@@ -188,6 +196,7 @@ class Session {
   Result<void> connect() {
     if (connection_ && connection_->alive()) return {};
     connection_.reset();
+    if (context_.before_reconnect) context_.before_reconnect();
     auto opened = Connection::open(context_);
     if (!opened) return std::unexpected(error_of(opened.error()));
     // Of psql's kind, as all that is asked here.
@@ -211,8 +220,12 @@ class Session {
 
 class CollectorImpl final : public Collector {
  public:
-  CollectorImpl(Executor& executor, const std::string& conninfo) : executor_(executor) {
+  CollectorImpl(Executor& executor, const std::string& conninfo,
+                std::function<void()> before_connect)
+      : executor_(executor) {
     context_.conninfo = conninfo;
+    context_.before_reconnect = std::move(before_connect);
+    context_.writes = false;
     queue_.start("tusk-stats", [this] { return std::make_unique<Session>(context_); });
   }
   ~CollectorImpl() override { queue_.close(); }
@@ -274,8 +287,10 @@ class CollectorImpl final : public Collector {
 Result<ServerFacts> ask_server(const std::string& conninfo) {
   ConnectionContext context;
   context.conninfo = conninfo;
+  context.writes = false;
   const auto connection = Connection::open(context);
   if (!connection) return std::unexpected(setup_error(connection.error()));
+  TRY(refuse_transaction_pooling(context, **connection));
   return Session(context).facts();
 }
 
@@ -285,8 +300,9 @@ std::optional<std::size_t> StatTable::column(std::string_view name) const {
   return static_cast<std::size_t>(found - columns.begin());
 }
 
-std::unique_ptr<Collector> Collector::start(Executor& executor, const std::string& conninfo) {
-  return std::make_unique<CollectorImpl>(executor, conninfo);
+std::unique_ptr<Collector> Collector::start(Executor& executor, const std::string& conninfo,
+                                            std::function<void()> before_connect) {
+  return std::make_unique<CollectorImpl>(executor, conninfo, std::move(before_connect));
 }
 
 }  // namespace tusk::store

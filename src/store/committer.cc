@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "group_owners.h"
 #include "group_writer.h"
 #include "salvage.h"
 #include "session.h"
@@ -34,19 +35,37 @@ std::size_t bytes_of(const Group& group) {
 }  // namespace
 
 Committer::Committer(ConnectionContext& context, std::unique_ptr<Connection> connection,
-                     const Lease& lease)
+                     const Lease& lease, std::function<bool()> has_others)
     : context_(context),
       connection_(std::move(connection)),
       lease_(lease),
       last_group_(static_cast<std::int64_t>(lease.attached.last_group)),
-      last_change_(lease.last_change) {}
+      known_(lease.known_to),
+      turns_(lease.mount()),
+      has_others_(std::move(has_others)),
+      lost_found_(lease) {
+  note_database();
+}
+
+std::string Committer::database() const {
+  const std::lock_guard lock(mutex_);
+  return database_;
+}
+
+void Committer::note_database() {
+  const std::lock_guard lock(mutex_);
+  database_ = connection_->database();
+}
 
 CommitResult Committer::commit(const std::shared_ptr<const Group>& group) {
   if (fenced_) return {CommitState::fenced, *fenced_};
   if (auto failure = ensure_connected()) return failed(*group, std::move(*failure));
   CommitResult result = commit_after(group);
   if (!connection_->alive()) connected_ = false;
-  if (result.state == CommitState::committed) return result;
+  if (result.state == CommitState::committed) {
+    result.displaced = lost_found_.take_displaced();
+    return result;
+  }
   return failed(*group, std::move(result));
 }
 
@@ -59,27 +78,49 @@ bool Committer::settle() {
   }
   const auto positions = connection_->run("log_positions");
   if (positions) note_flushed(positions->row(0));
+  if (positions && positions->row(0).boolean(2)) await_standbys();
   if (!connection_->alive()) connected_ = false;
   return !kept_.empty();
+}
+
+// What a server has on its disk dies with it, unless its successor has it too.
+void Committer::await_standbys() {
+  const auto safe =
+      connection_->run("await_standbys", Params().add(lease_.attached.tenant).add(lease_.epoch));
+  if (safe && safe->touched() == 1) keep_nothing();
 }
 
 void Committer::check_connection() {
   if (fenced_) return;
   if (connection_ && connection_->alive()) (void)connection_->run("ping");
-  (void)ensure_connected();
+  const auto failure = ensure_connected();
+  if (!failure || failure->state != CommitState::fenced) return;
+  fenced_ = failure->error;
+  log::error("{}: it writes no more", fenced_->what);
 }
 
-void Committer::give_delegation() {
+void Committer::leave() {
+  if (fenced_ || !connection_ || !connection_->alive()) return;
+  BinaryArray self(ElementType::int8);
+  self.add(lease_.epoch);
+  Params params;
+  params.add(lease_.attached.tenant).add_view(self.finish());
+  (void)connection_->run("forget_mounts", params);
+}
+
+std::vector<Uuid> Committer::give_delegation() {
   is_delegated_ = false;
+  missed_.clear();
   // A session that is gone has given it back.
   if (connection_ && connection_->alive())
     (void)connection_->run("give_delegation", Params().add(lease_.attached.tenant));
+  return lost_found_.reset();
 }
 
 std::optional<Committer::Returned> Committer::take_delegation() {
   if (ensure_connected()) return std::nullopt;
-  if (!connection_->run("take_delegation", Params().add(lease_.attached.tenant)))
-    return std::nullopt;
+  const auto taken = turns_.wait(*connection_, "take_delegation");
+  if (!taken || !*taken) return std::nullopt;
   const auto told = take_changes();
   if (!told) give_delegation();
   is_delegated_ = told.has_value();
@@ -89,18 +130,14 @@ std::optional<Committer::Returned> Committer::take_delegation() {
 // What happened while it was away. Nobody is in the middle of a change now.
 std::optional<Committer::Returned> Committer::take_changes() {
   const Params tree = Params().add(lease_.attached.tenant);
-  const bool queued = connection_->queue("changes_since", Params().add(last_change_)) &&
-                      connection_->queue("add_pending_usage", tree) &&
-                      connection_->queue("usage", tree) && connection_->queue("prune_changes");
+  const bool queued =
+      connection_->queue("changes_since", changes_since(known_.since(), lease_.mount())) &&
+      connection_->queue("add_pending_usage", tree) && connection_->queue("usage", tree) &&
+      connection_->queue("prune_changes");
   const Answers answers = connection_->finish();
   if (!queued || answers.failure) return std::nullopt;
-  Returned returned{.changed = {}, .last_change = last_change_, .usage = {}};
-  const PgResult& changes = answers.results[0];
-  for (int i = 0; i < changes.rows(); i++) {
-    returned.changed.push_back(changes.row(i).uuid(0));
-    returned.last_change = std::max(returned.last_change, changes.row(i).integer(1));
-  }
-  last_change_ = returned.last_change;
+  Returned returned{.others = read_changes(answers.results[0]), .usage = {}};
+  known_.learn(returned.others);
   const Row usage = answers.results[2].row(0);
   returned.usage = {usage.integer(0), usage.integer(1), usage.integer(2)};
   return returned;
@@ -129,32 +166,36 @@ std::optional<CommitResult> Committer::reconnect() {
   if (!connection) {
     return CommitResult{CommitState::retry, {EIO, connection.error().text(), {}}};
   }
-  const Retaken retaken = retake_tree(**connection, lease_.attached.tenant, lease_.epoch);
+  const Retaken retaken = retake_tree(**connection, lease_.mount());
   if (retaken.state != CommitState::committed) return CommitResult{retaken.state, retaken.error};
   // Writers came in when the former session ended. Not while they may: the lock counts how often it
   // was taken.
   if (is_delegated_) {
-    const auto taken = (*connection)->run("take_delegation", Params().add(lease_.attached.tenant));
+    const auto taken = turns_.wait(**connection, "take_delegation");
     if (!taken) return CommitResult{CommitState::retry, {EIO, taken.error().text(), {}}};
+    if (!*taken) return CommitResult{CommitState::retry, {EIO, "others write in the tree", {}}};
   }
+  const auto others =
+      (*connection)->run("other_mounts", Params().add(lease_.attached.tenant).add(lease_.epoch));
+  if (!others) return CommitResult{CommitState::retry, {EIO, others.error().text(), {}}};
+  met_others_ = others->row(0).integer(0) > 0;
   connection_ = std::move(*connection);
   last_group_ = retaken.last_group;
   // Positions in the log of a server that crashed mean nothing in what it writes now.
   for (Kept& kept : kept_) kept.written = 0;
-  log::info("connected to the database again");
+  note_database();
+  log::info("connected to the database again: {}", database());
   return is_delegated_ ? note_missed() : std::nullopt;
 }
 
 std::optional<CommitResult> Committer::note_missed() {
-  const auto changes = connection_->run("changes_since", Params().add(last_change_));
+  const auto changes =
+      connection_->run("changes_since", changes_since(known_.since(), lease_.mount()));
   if (!changes) {
     connection_.reset();  // to be asked again
     return CommitResult{CommitState::retry, {EIO, changes.error().text(), {}}};
   }
-  for (int i = 0; i < changes->rows(); i++) {
-    missed_.push_back(changes->row(i).uuid(0));
-    last_change_ = std::max(last_change_, changes->row(i).integer(1));
-  }
+  for (const Uuid& id : known_.learn(read_changes(*changes))) missed_.insert(id);
   return std::nullopt;
 }
 
@@ -163,6 +204,7 @@ CommitResult Committer::commit_after(const std::shared_ptr<const Group>& group) 
   if (auto failure = commit_undone(number)) return std::move(*failure);
   // In the database already: an earlier attempt of unknown end that went well.
   if (last_group_ >= number) {
+    lost_found_.committed(group->number);
     keep(group, group->durable);
     return with_usage(*group, {});
   }
@@ -196,7 +238,8 @@ std::optional<CommitResult> Committer::commit_undone(std::int64_t before) {
       return CommitResult{CommitState::fenced,
                           {EIO,
                            fmt::format("the database is at group {}, older than what it had "
-                                       "committed (restored from a backup?)",
+                                       "committed (restored from a backup, or taken over by a "
+                                       "standby that lacked the last groups?)",
                                        last_group_),
                            {}}};
     }
@@ -209,47 +252,61 @@ std::optional<CommitResult> Committer::commit_undone(std::int64_t before) {
 }
 
 CommitResult Committer::send(const Group& group, bool durable) {
-  if (!missed_.empty()) return send_without_missed(group, durable);
-  return send_all(group, durable);
-}
-
-CommitResult Committer::send_all(const Group& group, bool durable) {
+  if (is_behind()) return send_accepted(group, durable);
   CommitResult result = send_whole(group, durable);
   if (result.state != CommitState::refused) return result;
   return send_accepted(group, durable);
 }
 
-// What others have changed meanwhile stays theirs: of two who did not know of each other, the one
-// who committed has it.
-CommitResult Committer::send_without_missed(const Group& group, bool durable) {
-  Group rest = group;
-  std::vector<Refusal> refused;
-  for (const Uuid& id : missed_) {
-    if (!drop_owner(rest, id)) continue;
-    log::error("{} is not stored: an SQL client changed it while there was no connection",
-               id.text());
-    refused.push_back({id, "changed by others"});
-  }
-  CommitResult result = send_all(rest, durable);
-  if (result.state == CommitState::committed)
-    result.refused.insert(result.refused.end(), refused.begin(), refused.end());
-  return result;
+PgExpected<void> Committer::queue_begin(const Group& group, bool durable) {
+  TRY(connection_->queue("begin_group", Params()
+                                            .add(lease_.attached.tenant)
+                                            .add(lease_.epoch)
+                                            .add(number_of(group))
+                                            .add(durable)
+                                            .add(group.usage.files)
+                                            .add(group.usage.folders)
+                                            .add(group.usage.bytes)));
+  return queue_set_aside(group);
 }
 
-PgExpected<void> Committer::queue_begin(const Group& group, bool durable) {
-  return connection_->queue("begin_group", Params()
-                                               .add(lease_.attached.tenant)
-                                               .add(lease_.epoch)
-                                               .add(number_of(group))
-                                               .add(durable)
-                                               .add(group.usage.files)
-                                               .add(group.usage.folders)
-                                               .add(group.usage.bytes));
+PgExpected<void> Committer::queue_set_aside(const Group& group) {
+  if (!has_others()) return {};
+  std::set<Uuid> written;
+  for (const FileChange& change : group.files)
+    if (change.has_content) written.insert(change.row.id.uuid);
+  for (const ChunkPut& put : group.chunk_puts) written.insert(put.file.uuid);
+  if (written.empty()) return {};
+  BinaryArray ids(ElementType::uuid);
+  for (const Uuid& id : written) ids.add(id);
+  Params params = Params().add(lease_.epoch);
+  params.add_view(ids.finish());
+  return connection_->queue("set_aside_staged", params);
 }
 
 PgExpected<void> Committer::queue_group(const Group& group, bool durable) {
   TRY(queue_begin(group, durable));
-  return write_rows(*connection_, group, lease_, mime_);
+  TRY(write_rows(*connection_, group, lease_, mime_));
+  TRY(queue_notes(group, {}));
+  return connection_->queue("log_positions");
+}
+
+// After the rows: a clone notes what it has made.
+PgExpected<void> Committer::queue_notes(const Group& group, const std::vector<Uuid>& touched) {
+  if (!has_others()) return {};
+  BinaryArray ids(ElementType::uuid), trees(ElementType::uuid);
+  for (const Uuid& id : touched) ids.add(id);
+  for (const Uuid& id : owners_of(group)) ids.add(id);
+  if (!group.clones.empty() || !group.restores.empty()) {
+    for (const Clone& clone : group.clones) trees.add(clone.target);
+    for (const Restore& restore : group.restores) trees.add(restore.id);
+    Params below = Params().add(lease_.epoch);
+    below.add_view(trees.finish());
+    TRY(connection_->queue("note_changes_below", below));
+  }
+  Params changed = Params().add(lease_.epoch);
+  changed.add_view(ids.finish());
+  return connection_->queue("note_changes", changed);
 }
 
 // One pipeline, and so one transaction, without the cost of statements that begin and end it.
@@ -259,32 +316,57 @@ CommitResult Committer::send_whole(const Group& group, bool durable) {
   const Answers answers = connection_->finish();
   if (!answers.results.empty()) note_flushed(answers.results[0].row(0));
   if (!queued) return commit_result(queued.error(), false);
-  if (!answers.failure) return {};
+  if (!answers.failure) {
+    note_cost(answers);
+    return {};
+  }
   const PgFailure& failure = *answers.failure;
   const bool before_commit = answers.results.size() < statements && !failure.sqlstate.empty();
   return commit_result(failure, failure.lost && !before_commit);
 }
 
-// A group that was refused whole, without those whose rows are the cause.
+// A group that was refused whole, or whose maker does not know what others did: without those whose
+// rows are the cause.
 CommitResult Committer::send_accepted(const Group& group, bool durable) {
   const auto give_up = [&](const PgFailure& failure, bool in_doubt) {
     if (connection_->alive()) (void)connection_->run("rollback");
     return commit_result(failure, in_doubt);
   };
   if (const auto begun = connection_->run("begin"); !begun) return give_up(begun.error(), false);
-  if (auto queued = queue_begin(group, durable); !queued) return give_up(queued.error(), false);
-  if (const Answers begun = connection_->finish(); begun.failure) {
-    return give_up(*begun.failure, false);
-  }
-  auto refused = write_accepted_rows(*connection_, group, lease_, mime_);
-  if (!refused) return give_up(refused.error(), false);
+  CommitResult result;
+  if (const auto written = write_accepted(group, durable, result); !written)
+    return give_up(written.error(), false);
   if (const auto committed = connection_->run("commit"); !committed) {
     return give_up(committed.error(), committed.error().lost);
   }
-  for (const Refusal& refusal : *refused) {
+  lost_found_.committed(group.number);
+  for (const Refusal& refusal : result.refused) {
     log::error("{} is not stored, the database refuses it: {}", refusal.owner.text(), refusal.why);
   }
-  return {.refused = std::move(*refused)};
+  return result;
+}
+
+PgExpected<void> Committer::write_accepted(const Group& group, bool durable, CommitResult& result) {
+  TRY(queue_begin(group, durable));
+  if (Answers begun = connection_->finish(); begun.failure)
+    return std::unexpected(std::move(*begun.failure));
+  TRY_ASSIGN(const Group rest, lost_found_.divert(*connection_, group, missed_));
+  TRY_ASSIGN(result.refused, write_accepted_rows(*connection_, rest, lease_, mime_, lost_found_));
+  // The group has counted without what others did.
+  if (!missed_.empty() || lost_found_.has_found()) {
+    TRY_ASSIGN(result.usage, lost_found_.settle(*connection_, group, rest));
+  }
+  TRY(queue_notes(rest, lost_found_.touched()));
+  if (Answers noted = connection_->finish(); noted.failure)
+    return std::unexpected(std::move(*noted.failure));
+  return {};
+}
+
+void Committer::note_cost(const Answers& answers) {
+  const auto position = [](const PgResult& positions) { return positions.row(0).integer(1); };
+  const std::int64_t written = position(answers.results.back()) - position(answers.results.front());
+  statements_.fetch_add(answers.results.size(), std::memory_order_relaxed);
+  wal_bytes_.fetch_add(static_cast<std::uint64_t>(written), std::memory_order_relaxed);
 }
 
 void Committer::note_flushed(const Row& positions) {
@@ -298,12 +380,13 @@ void Committer::note_flushed(const Row& positions) {
   }
 }
 
+void Committer::keep_nothing() {
+  kept_.clear();
+  kept_bytes_ = 0;
+}
+
 void Committer::keep(const std::shared_ptr<const Group>& group, bool durable) {
-  if (durable) {
-    kept_.clear();
-    kept_bytes_ = 0;
-    return;
-  }
+  if (durable) return keep_nothing();
   kept_.push_back({group, bytes_of(*group), 0});
   kept_bytes_ += kept_.back().bytes;
 }

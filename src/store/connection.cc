@@ -7,7 +7,6 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "conninfo.h"
 #include "statements.h"
 
 namespace tusk::store {
@@ -16,25 +15,16 @@ namespace {
 // A server that neither takes nor sends a byte for so long is taken for dead; longer than any
 // statement_timeout of ours.
 constexpr int kStallMs = 90'000;
+// After so long, and again, it is asked whether another one has taken over meanwhile.
+constexpr int kLateMs = 3'000;
 
-std::string one_line(std::string_view text) {
-  std::string out(text);
-  while (!out.empty() && out.back() == '\n') out.pop_back();
-  std::replace(out.begin(), out.end(), '\n', ' ');
-  return out;
-}
+// A server that has become a standby keeps its sessions where it was not restarted, and others are
+// read-only from the start: either way it is not the one to write to.
+constexpr std::string_view kReadOnly = "25006";
 
 std::string field(const PGresult* result, int code) {
   const char* value = PQresultErrorField(result, code);
   return value ? one_line(value) : std::string();
-}
-
-// libpq's own message about a connection string that it cannot parse quotes it, password and all.
-bool parses(const std::string& conninfo) {
-  if (!has_parameters(conninfo)) return true;
-  PQconninfoOption* options = PQconninfoParse(conninfo.c_str(), nullptr);
-  PQconninfoFree(options);
-  return options != nullptr;
 }
 
 PgFailure failure_of(const PGresult* result) {
@@ -47,6 +37,13 @@ PgFailure failure_of(const PGresult* result) {
 }
 
 }  // namespace
+
+std::string one_line(std::string_view text) {
+  std::string out(text);
+  while (!out.empty() && out.back() == '\n') out.pop_back();
+  std::replace(out.begin(), out.end(), '\n', ' ');
+  return out;
+}
 
 std::string PgFailure::text() const {
   std::string out = message;
@@ -67,34 +64,25 @@ std::int64_t PgResult::touched() const {
   return std::strtoll(PQcmdTuples(result_.get()), nullptr, 10);
 }
 
+Connection::Connection(ConnectionContext& context, ServerSession session)
+    : context_(context),
+      conn_(std::move(session.conn)),
+      address_(std::move(session.address)),
+      backend_pid_(session.backend_pid),
+      is_pooled_(session.is_pooled),
+      is_standby_(session.is_standby),
+      timeline_(session.timeline) {}
+
 PgExpected<std::unique_ptr<Connection>> Connection::open(ConnectionContext& context) {
+  auto session = context.servers->connect(context.conninfo);
+  if (!session) return std::unexpected(std::move(session).error());
+  PGconn* conn = session->conn.get();
+  if (PQsetnonblocking(conn, 1) == 0 && PQenterPipelineMode(conn) == 1)
+    return std::unique_ptr<Connection>(new Connection(context, std::move(*session)));
   PgFailure failure;
   failure.lost = true;
-  if (!parses(context.conninfo)) {
-    failure.message = "the connection string cannot be parsed";
-    return std::unexpected(failure);
-  }
-  // What stands before dbname is a default that the connection string may override; what stands
-  // after it is not.
-  const char* const names[] = {"connect_timeout",  "keepalives_idle",  "keepalives_interval",
-                               "keepalives_count", "tcp_user_timeout", "dbname",
-                               "application_name", "client_encoding",  nullptr};
-  const char* const values[] = {"4",      "10",   "5",    "3", "20000", context.conninfo.c_str(),
-                                "tuskfs", "UTF8", nullptr};
-  ConnPtr conn(PQconnectdbParams(names, values, 1));
-  if (!conn || PQstatus(conn.get()) != CONNECTION_OK) {
-    failure.message = conn ? one_line(PQerrorMessage(conn.get())) : "out of memory";
-    failure.bad_password = conn && (PQconnectionNeedsPassword(conn.get()) != 0 ||
-                                    PQconnectionUsedPassword(conn.get()) != 0);
-    return std::unexpected(failure);
-  }
-  PQsetNoticeProcessor(
-      conn.get(), [](void*, const char*) {}, nullptr);
-  if (PQsetnonblocking(conn.get(), 1) != 0 || PQenterPipelineMode(conn.get()) != 1) {
-    failure.message = one_line(PQerrorMessage(conn.get()));
-    return std::unexpected(failure);
-  }
-  return std::unique_ptr<Connection>(new Connection(context, std::move(conn)));
+  failure.message = one_line(PQerrorMessage(conn));
+  return std::unexpected(failure);
 }
 
 PgExpected<void> Connection::queue(std::string_view name, const Params& params) {
@@ -130,11 +118,24 @@ PgFailure Connection::lost(std::string why) {
   return failure;
 }
 
-PgExpected<void> Connection::wait(short events) {
+// What the server says; a refusal to write ends the session.
+PgFailure Connection::failed(const PGresult* result) {
+  PgFailure failure = failure_of(result);
+  if (failure.sqlstate == kReadOnly && context_.writes) stalled_ = true;
+  return failure;
+}
+
+PgExpected<void> Connection::wait(short events, Patience patience) {
   pollfd fds[2] = {{PQsocket(conn_.get()), events, 0}, {context_.stop_event.get(), POLLIN, 0}};
-  const int ready = ::poll(fds, 2, kStallMs);
+  int ready = 0;
+  for (int waited = 0; ready == 0; waited += kLateMs) {
+    if (patience == Patience::usual && waited >= kStallMs)
+      return std::unexpected(lost("the server does not answer"));
+    if (waited > 0 && context_.servers->has_successor(context_.conninfo, address_, timeline_))
+      return std::unexpected(lost("another server has taken over"));
+    ready = ::poll(fds, 2, kLateMs);
+  }
   if (ready < 0 && errno != EINTR) return std::unexpected(lost(std::strerror(errno)));
-  if (ready == 0) return std::unexpected(lost("the server does not answer"));
   if (ready > 0 && fds[1].revents != 0) return std::unexpected(lost("the store is being closed"));
   if (ready > 0 && (fds[0].revents & (POLLIN | POLLERR | POLLHUP)) != 0 &&
       !PQconsumeInput(conn_.get())) {
@@ -153,8 +154,8 @@ PgExpected<void> Connection::flush() {
   }
 }
 
-PgExpected<PGresult*> Connection::next_result() {
-  while (PQisBusy(conn_.get())) TRY(wait(POLLIN));
+PgExpected<PGresult*> Connection::next_result(Patience patience) {
+  while (PQisBusy(conn_.get())) TRY(wait(POLLIN, patience));
   return PQgetResult(conn_.get());
 }
 
@@ -178,7 +179,7 @@ void Connection::take_answer(const Queued& queued, Answers& answers) {
       answers.results.push_back(std::move(result));
     }
   } else if (!answers.failure) {
-    answers.failure = failure_of(result.get());
+    answers.failure = failed(result.get());
     answers.failure->statement = *queued.name;
   }
   if (!alive()) {
@@ -200,7 +201,7 @@ void Connection::take_end(Answers& answers) {
     }
     const PgResult end(*got);
     if (PQresultStatus(end.get()) == PGRES_PIPELINE_SYNC) return;
-    if (!answers.failure) answers.failure = failure_of(end.get());
+    if (!answers.failure) answers.failure = failed(end.get());
     got = next_result();
     if (got && *got) PQclear(*got);
   }
@@ -240,15 +241,30 @@ PgExpected<PgResult> Connection::run(std::string_view name, const Params& params
 
 PgExpected<PgResult> Connection::run_script(const std::string& sql) {
   PQexitPipelineMode(conn_.get());
-  PQsetnonblocking(conn_.get(), 0);
-  PgResult result(PQexec(conn_.get(), sql.c_str()));
-  const ExecStatusType status = PQresultStatus(result.get());
-  PQsetnonblocking(conn_.get(), 1);
+  if (!PQsendQuery(conn_.get(), sql.c_str())) return std::unexpected(lost());
+  TRY(flush());
+  PgResult result(nullptr);
+  while (true) {
+    TRY_ASSIGN(PGresult * next, next_result(Patience::endless));
+    if (next == nullptr) break;
+    result = PgResult(next);
+  }
   if (!PQenterPipelineMode(conn_.get())) return std::unexpected(lost());
+  const ExecStatusType status = PQresultStatus(result.get());
   if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) return result;
-  PgFailure failure = failure_of(result.get());
+  PgFailure failure = failed(result.get());
   failure.lost = !alive();
   return std::unexpected(std::move(failure));
+}
+
+std::vector<Connection::Notice> Connection::take_notices() {
+  if (!PQconsumeInput(conn_.get())) (void)lost();
+  std::vector<Notice> notices;
+  while (PGnotify* const notice = PQnotifies(conn_.get())) {
+    notices.push_back({notice->relname, notice->extra});
+    PQfreemem(notice);
+  }
+  return notices;
 }
 
 std::string Connection::database() const {

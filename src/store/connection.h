@@ -5,7 +5,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <expected>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -15,25 +14,12 @@
 #include <vector>
 
 #include "codec.h"
+#include "pg_failure.h"
+#include "servers.h"
 #include "tuskfs/base/fd.h"
 #include "tuskfs/base/result.h"
 
 namespace tusk::store {
-
-// Why a statement, or the connection under it, failed.
-struct PgFailure {
-  bool lost = false;          // the connection is gone, whatever the server did
-  bool bad_password = false;  // asked for one that was missing or wrong
-  std::string sqlstate;       // empty when the server said nothing
-  std::string message;
-  std::string detail;
-  std::string statement;  // by name; empty for the connection itself
-
-  std::string text() const;  // one line
-};
-
-template <class T>
-using PgExpected = std::expected<T, PgFailure>;
 
 struct PgResultDeleter {
   void operator()(PGresult* result) const { PQclear(result); }
@@ -63,6 +49,8 @@ struct Answers {
 // What the connections of one store have in common.
 struct ConnectionContext {
   std::string conninfo;
+  std::shared_ptr<Servers> servers = std::make_shared<Servers>();  // of several stores, perhaps
+  bool writes = true;  // one that has become a standby will not do
   std::function<void()> before_reconnect;
   std::atomic<std::uint64_t> statements = 0;
   Fd stop_event;  // readable once the store is being closed; may be empty
@@ -88,33 +76,46 @@ class Connection {
   // last result, in text form, however long that takes.
   PgExpected<PgResult> run_script(const std::string& sql);
 
+  // What other sessions told on channels that this one listens to: readable when something may have
+  // come.
+  struct Notice {
+    std::string channel, payload;
+  };
+  int socket() const { return PQsocket(conn_.get()); }
+  std::vector<Notice> take_notices();
+
   bool alive() const { return PQstatus(conn_.get()) == CONNECTION_OK && !stalled_; }
-  int backend_pid() const { return PQbackendPID(conn_.get()); }
+  int backend_pid() const { return backend_pid_; }
+  // A pooler stands between: sessions may not be what they seem.
+  bool is_pooled() const { return is_pooled_; }
+  bool is_standby() const { return is_standby_; }
   // "dbname at host:port", without secrets.
   std::string database() const;
 
  private:
-  struct Finish {
-    void operator()(PGconn* conn) const { PQfinish(conn); }
-  };
-  using ConnPtr = std::unique_ptr<PGconn, Finish>;
   struct Queued {
     const std::string* name;
     bool prepare;
   };
 
-  Connection(ConnectionContext& context, ConnPtr conn)
-      : context_(context), conn_(std::move(conn)) {}
+  Connection(ConnectionContext& context, ServerSession session);
 
+  // How long an answer may take: longer than any statement_timeout of ours, or for ever.
+  enum class Patience { usual, endless };
   PgExpected<void> flush();
-  PgExpected<void> wait(short events);
-  PgExpected<PGresult*> next_result();
+  PgExpected<void> wait(short events, Patience patience = Patience::usual);
+  PgExpected<PGresult*> next_result(Patience patience = Patience::usual);
   PgFailure lost(std::string why = {});
+  PgFailure failed(const PGresult* result);
   void take_answer(const Queued& queued, Answers& answers);
   void take_end(Answers& answers);
 
   ConnectionContext& context_;
-  ConnPtr conn_;
+  PgConn conn_;
+  const std::string address_;
+  const int backend_pid_;
+  const bool is_pooled_, is_standby_;
+  const std::int64_t timeline_;
   bool stalled_ = false;
   std::vector<Queued> queued_;
   std::size_t statements_queued_ = 0;

@@ -1,6 +1,7 @@
 // Connection strings, for other programs too.
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,5 +20,21 @@ struct ProgramConninfo {
   std::vector<std::string> environment;  // NAME=value: what is secret, and what we were given
 };
 Result<ProgramConninfo> for_program(const std::string& conninfo);
+
+// What libpq will go by: what the string says, else the environment, else its own defaults. Not
+// what a service file says that the string names. Without target_session_attrs when nobody said it.
+// Empty: it cannot be parsed.
+std::map<std::string, std::string> settings_of(const std::string& conninfo);
+
+// One of the servers that a string names; empty members stand for libpq's choice.
+struct ServerAddress {
+  std::string host, hostaddr, port;
+  std::string text() const;
+};
+// Of target_session_attrs: what is asked of one of several servers when nobody said it.
+inline constexpr const char* kTakesWrites = "read-write";
+
+// Empty unless there are several.
+std::vector<ServerAddress> several_addresses(const std::map<std::string, std::string>& settings);
 
 }  // namespace tusk::store

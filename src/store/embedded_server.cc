@@ -52,14 +52,19 @@ bool same_folder(const fs::path& a, const fs::path& b) {
          first.st_dev == second.st_dev && first.st_ino == second.st_ino;
 }
 
-// Every process of a server has the cluster as its working folder.
+bool is_postgres(const fs::path& process) {
+  return line_of(process / "comm", 1).starts_with("postgres");
+}
+
+// Every process of a server has the cluster as its working folder. Those of others are not looked
+// at: one of them may be on a filesystem that does not answer.
 std::vector<pid_t> processes_in(const std::string& cluster) {
   std::vector<pid_t> found;
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
     const int pid = number_in(entry.path().filename());
-    if (pid <= 0 || !same_folder(entry.path() / "cwd", cluster)) continue;
-    if (line_of(entry.path() / "comm", 1).starts_with("postgres")) found.push_back(pid);
+    if (pid > 0 && is_postgres(entry.path()) && same_folder(entry.path() / "cwd", cluster))
+      found.push_back(pid);
   }
   return found;
 }
@@ -173,8 +178,8 @@ Result<void> Server::write_settings(const Programs& programs) const {
 bool Server::running() const {
   const int pid = number_in(line_of(cluster_ + "/postmaster.pid", 1));
   // The pid may be another's since a crash.
-  return pid > 0 && same_folder(fmt::format("/proc/{}/cwd", pid), cluster_) &&
-         line_of(fmt::format("/proc/{}/comm", pid), 1).starts_with("postgres");
+  const fs::path process = fmt::format("/proc/{}", pid);
+  return pid > 0 && is_postgres(process) && same_folder(process / "cwd", cluster_);
 }
 
 // A server that this process cannot see, such as one of another container.
@@ -204,8 +209,7 @@ Result<bool> Server::await_server_or_none(const Fd& cluster) const {
     if (std::chrono::steady_clock::now() > deadline) {
       const std::vector<pid_t> left = processes_in(cluster_);
       const std::string pid = left.empty() ? "?" : std::to_string(left[0]);
-      return fail(EBUSY,
-                  fmt::format("a crashed server of {} still has process {}", data_dir_, pid),
+      return fail(EBUSY, fmt::format("a crashed server of {} still has process {}", data_dir_, pid),
                   left.empty() ? "" : "kill " + pid);
     }
     std::this_thread::sleep_for(kPollEvery);

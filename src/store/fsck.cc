@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <map>
 #include <unordered_set>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "scrub.h"
 #include "session.h"
 #include "sqlstate.h"
+#include "upkeep.h"
 
 namespace tusk::store {
 namespace {
@@ -55,15 +57,22 @@ class Fsck {
   Result<void> compare_objects();
   Result<void> scrub_all();
   Result<void> end();
+  void note_checkups();
 
   const FsckOptions& options_;
   const FsckWatcher& watcher_;
   ConnectionContext context_;
   std::unique_ptr<Connection> connection_;
   std::vector<Tree> trees_;
-  std::unordered_set<std::size_t> told_;  // hashes of findings
+  std::unordered_set<std::size_t> told_;                               // hashes of findings
+  std::map<std::string, std::pair<std::int64_t, std::int64_t>> left_;  // of a tree: all, missing
   FsckOutcome outcome_;
 };
+
+// A content that is not there, or not all of it.
+bool is_missing(std::string_view check) {
+  return check.ends_with("_missing") || check == "object_unknown" || check == "object_cut_short";
+}
 
 Result<PgResult> Fsck::run_text(const std::string& sql) {
   auto result = connection_->run_script(sql);
@@ -109,6 +118,9 @@ void Fsck::tell(const Finding& finding, bool is_left) {
   if (is_new) watcher_.found(finding);
   if (is_left) {
     outcome_.left++;
+    auto& [all, missing] = left_[finding.tree];
+    all++;
+    if (is_missing(finding.check)) missing++;
     if (!is_new) outcome_.repaired--;  // its repair was of no use
   } else if (is_new) {
     outcome_.repaired++;
@@ -211,9 +223,17 @@ Result<void> Fsck::end() {
     TRY(run("rollback"));
     return {};
   }
-  for (const Tree& tree : trees_) TRY(begin_tenure(*connection_, tree.tenant, "(tuskfs fsck)"));
+  for (const Tree& tree : trees_) TRY(run("forget_all_mounts", Params().add(tree.tenant)));
   TRY(run("commit"));
   return {};
+}
+
+void Fsck::note_checkups() {
+  for (const Tree& tree : trees_) {
+    const auto [all, missing] = left_[tree.name];
+    record(*connection_,
+           {.tenant = tree.tenant, .scrubbed = options_.scrub, .errors = all, .missing = missing});
+  }
 }
 
 Result<FsckOutcome> Fsck::run() {
@@ -228,6 +248,7 @@ Result<FsckOutcome> Fsck::run() {
   TRY(compare_objects());
   if (options_.scrub) TRY(scrub_all());
   TRY(end());
+  note_checkups();
   return outcome_;
 }
 

@@ -20,7 +20,8 @@ std::string fsck_function_script() {
       "check, "
       "the tree if known, and the row. What tuskfs fsck finds; tuskfs fsck --repair puts right "
       "what "
-      "is safe to, and --scrub verifies checksums.';\n",
+      "is safe to, and --scrub verifies checksums.';\n"
+      "revoke all on function tusk.fsck() from public;\n",
       body);
 }
 

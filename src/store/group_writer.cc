@@ -64,6 +64,8 @@ class RowWriter {
   PgExpected<void> links(std::string_view statement, const std::vector<LinkRow>& rows);
   template <class IdType>
   PgExpected<void> ids(std::string_view statement, const std::vector<IdType>& rows);
+  PgExpected<void> deleted_files();
+  PgExpected<void> sustained();
   PgExpected<void> trashed(std::string_view statement, const std::vector<Trashed>& rows);
   PgExpected<void> ended_names(std::string_view statement, const std::vector<NameEnd>& rows);
   PgExpected<void> objects();
@@ -152,6 +154,29 @@ PgExpected<void> RowWriter::ids(std::string_view statement, const std::vector<Id
   Batch batch(connection_, statement, {kUuid});
   for (const IdType& row : rows) TRY(batch.add(row));
   return batch.send();
+}
+
+PgExpected<void> RowWriter::deleted_files() {
+  if (group_.files_deleted.empty()) return {};
+  BinaryArray ids(kUuid);
+  for (const FileId id : group_.files_deleted) ids.add(id);
+  Params params;
+  params.add(lease_.epoch).add_view(ids.finish());
+  return connection_.queue("delete_files", params);
+}
+
+PgExpected<void> RowWriter::sustained() {
+  BinaryArray ids(kUuid);
+  bool has_any = false;
+  for (const FileChange& change : group_.files) {
+    if (!change.orphan || !change.is_open) continue;
+    ids.add(change.row.id);
+    has_any = true;
+  }
+  if (!has_any) return {};
+  Params params;
+  params.add(lease_.attached.tenant).add(lease_.epoch).add_view(ids.finish());
+  return connection_.queue("sustain", params);
 }
 
 PgExpected<void> RowWriter::trashed(std::string_view statement, const std::vector<Trashed>& rows) {
@@ -260,7 +285,8 @@ PgExpected<void> RowWriter::xattrs() {
 }
 
 PgExpected<void> RowWriter::chunk_drops() {
-  Batch batch(connection_, "drop_chunks", {kUuid, kInt8, kInt8, kInt8, kInt8});
+  Batch batch(connection_, "drop_chunks", {kUuid, kInt8, kInt8, kInt8, kInt8},
+              lease_.attached.tenant);
   for (const ChunkDrop& drop : group_.chunk_drops) {
     TRY(batch.add(drop.file, drop.range.first, drop.range.last, drop.from, drop.below));
   }
@@ -283,10 +309,11 @@ PgExpected<void> RowWriter::chunk_puts() {
 }
 
 PgExpected<void> RowWriter::stagings() {
-  Batch stage(connection_, "stage", {kUuid, kInt8}, lease_.attached.tenant);
+  Batch stage(connection_, "stage", {kUuid, kInt8, kInt8}, lease_.attached.tenant);
   Batch unstage(connection_, "unstage", {kUuid, kInt8});
   for (const Staging& staging : group_.stagings) {
-    TRY((staging.staged ? stage : unstage).add(staging.file, staging.version));
+    TRY(staging.staged ? stage.add(staging.file, staging.version, lease_.epoch)
+                       : unstage.add(staging.file, staging.version));
   }
   TRY(stage.send());
   return unstage.send();
@@ -313,7 +340,7 @@ PgExpected<void> write_rows(Connection& connection, const Group& group, const Le
   TRY(writer.clones());
   TRY(writer.shares());
   TRY(writer.links("remove_links", group.links_removed));
-  TRY(writer.ids("delete_files", group.files_deleted));
+  TRY(writer.deleted_files());
   TRY(writer.ids("delete_folders", group.folders_deleted));
   TRY(writer.trashed("trash_files", group.files_trashed));
   TRY(writer.trashed("trash_folders", group.folders_trashed));
@@ -332,6 +359,7 @@ PgExpected<void> write_rows(Connection& connection, const Group& group, const Le
   TRY(writer.chunk_drops());
   TRY(writer.chunk_puts());
   TRY(writer.stagings());
+  TRY(writer.sustained());
   return writer.policy();
 }
 

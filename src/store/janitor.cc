@@ -9,6 +9,8 @@ namespace {
 
 // Between two batches, so that whoever waits for the same rows or the processor gets a turn.
 constexpr std::chrono::milliseconds kBreath{20};
+// A mount that has a file open needs a moment to say so once another one has removed it.
+constexpr std::int64_t kOrphanGraceSeconds = 60;
 
 }  // namespace
 
@@ -36,6 +38,9 @@ void Janitor::run(const std::stop_token& stop) {
 void Janitor::collect(const std::stop_token& stop) {
   auto connection = open_session(context_);
   if (!connection) return;  // the server is away; those who need it say so
+  const Params of_tree = Params().add(tenant_);
+  (void)(*connection)->run("note_absent_mounts", of_tree);
+  (void)(*connection)->run("purge_orphans", Params().add(tenant_).add(kOrphanGraceSeconds));
   if (collect_rows(**connection, stop) && objects_) collect_objects_of(**connection, stop);
   prune_changes(**connection, stop);
 }

@@ -236,7 +236,9 @@ Result<TrashedEntry> Loader::trashed(const TrashQuery& query) {
   TRY_ASSIGN(const auto found,
              ask({{"trashed_folder", id}, {"trashed_file", id}, {"trashed_among", among}}));
   TrashedEntry entry;
-  entry.has_any = found[2].row(0).boolean(0);
+  const Row all = found[2].row(0);
+  entry.has_any = all.boolean(0);
+  entry.usage = {all.integer(1), all.integer(2), all.integer(3)};
   if (found[0].rows() > 0) {
     FolderRow folder = read_folder(found[0].row(0));
     folder.policy = read_settings(found[0].row(0));
@@ -253,6 +255,13 @@ Result<bool> Loader::owned(FolderId folder, uid_t owner) {
   const Params params = Params().add(folder).add(std::int64_t{owner});
   TRY_ASSIGN(const auto results, ask({{"is_owned", params}}));
   return results[0].row(0).boolean(0);
+}
+
+Result<Usage> Loader::size(FolderId folder, std::optional<uid_t> owner) {
+  const Params params = Params().add(folder).add(owner ? std::int64_t{*owner} : std::int64_t{-1});
+  TRY_ASSIGN(const auto results, ask({{"folder_size", params}}));
+  const Row row = results[0].row(0);
+  return Usage{row.integer(0), row.integer(1), row.integer(2)};
 }
 
 Result<std::string> Loader::reference(const Uuid& entry) {

@@ -22,6 +22,7 @@ class Loader {
 
   Result<EntryRows> entries(const std::vector<Uuid>& ids);
   Result<TrashedEntry> trashed(const TrashQuery& query);
+  Result<Usage> size(FolderId folder, std::optional<uid_t> owner);
   Result<bool> owned(FolderId folder, uid_t owner);
   Result<std::string> reference(const Uuid& entry);
 

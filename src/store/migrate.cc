@@ -9,10 +9,10 @@
 
 #include "fsck_function.h"
 #include "session.h"
-#include "sha256.h"
 #include "sql_file.h"
 #include "sqlstate.h"
 #include "tuskfs/base/log.h"
+#include "tuskfs/base/sha256.h"
 
 namespace tusk::store {
 namespace {
@@ -74,8 +74,17 @@ class Migrator {
   static Result<std::unique_ptr<Migrator>> connect(const std::string& conninfo, Schema schema) {
     std::unique_ptr<Migrator> migrator(new Migrator(store::known(schema)));
     migrator->context_.conninfo = conninfo;
-    TRY_ASSIGN(migrator->connection_, open_first_session(migrator->context_));
-    TRY(migrator->run("migrate_in", migrator->schema()));
+    TRY(migrator->open());
+    return migrator;
+  }
+  // Changes nothing, and so may ask a standby.
+  static Result<std::unique_ptr<Migrator>> connect_to_look(const std::string& conninfo,
+                                                           Schema schema, Servers::Wanted wanted) {
+    std::unique_ptr<Migrator> migrator(new Migrator(store::known(schema)));
+    migrator->context_.conninfo = conninfo;
+    migrator->context_.writes = false;
+    migrator->context_.servers = std::make_shared<Servers>(wanted);
+    TRY(migrator->open());
     return migrator;
   }
 
@@ -85,6 +94,12 @@ class Migrator {
   Result<void> step_down(const Migration& migration);
 
  private:
+  Result<void> open() {
+    TRY_ASSIGN(connection_, open_first_session(context_));
+    TRY(run("migrate_in", schema()));
+    return {};
+  }
+
   explicit Migrator(const Known& known) : known_(known) {}
 
   Result<PgResult> run(std::string_view name, const Params& params = {}) {
@@ -222,8 +237,9 @@ Result<void> check_target(const Known& known, int to) {
 
 }  // namespace
 
-Result<SchemaStatus> schema_status(const std::string& conninfo, Schema schema) {
-  TRY_ASSIGN(const auto migrator, Migrator::connect(conninfo, schema));
+Result<SchemaStatus> schema_status(const std::string& conninfo, Schema schema, AskedOf of) {
+  const auto wanted = of == AskedOf::standby ? Servers::Wanted::standby : Servers::Wanted::primary;
+  TRY_ASSIGN(const auto migrator, Migrator::connect_to_look(conninfo, schema, wanted));
   TRY_ASSIGN(SchemaStatus status, migrator->status());
   TRY(check(status));
   return status;

@@ -38,7 +38,9 @@ Result<ObjectAudit> ObjectAudit::begin(std::unique_ptr<objects::StoredObjects> o
 }
 
 Finding ObjectAudit::finding(const char* check, Uuid id, const std::string& remedy) const {
-  return {check, {}, fmt::format(R"({{"object_id":"{}","url":"{}"}})", id.text(), objects_->url(id)),
+  return {check,
+          {},
+          fmt::format(R"({{"object_id":"{}","url":"{}"}})", id.text(), objects_->url(id)),
           remedy};
 }
 
@@ -67,7 +69,8 @@ Result<void> ObjectAudit::find_missing(const std::vector<Stored>& stored,
   for (const Stored& each : stored) {
     const auto found = listed_.find(each.id);
     if (found != listed_.end()) {
-      if (found->second < objects_->stored_bytes(each.size)) tell(finding("object_cut_short", each.id), true);
+      if (found->second < objects_->stored_bytes(each.size))
+        tell(finding("object_cut_short", each.id), true);
       continue;
     }
     TRY_ASSIGN(const bool there, is_there(each.id));

@@ -22,7 +22,8 @@ std::uint64_t sum_of_zeros();
 Buffer packed(const Sums& sums);
 Sums unpacked(ByteSpan bytes);
 
-// Numbers [first, first + count) of them; fewer when the object ends before. ENOENT: no such object.
+// Numbers [first, first + count) of them; fewer when the object ends before. ENOENT: no such
+// object.
 Result<Sums> load_sums(Loader& loader, Uuid object, std::int64_t first, std::int64_t count);
 
 // What was loaded lately. Any thread.

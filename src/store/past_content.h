@@ -19,7 +19,7 @@ struct VersionContent {
 // ENOENT: purged meanwhile. EIO: not what it should be.
 Result<SharedBytes> inline_content_of(Loader& loader, const VersionContent& wanted);
 // One for each chunk of the range; null: a hole.
-Result<std::vector<SharedBytes>> chunks_of(Tiers& tiers, Loader& loader, const VersionContent& wanted,
-                                           ChunkRange range);
+Result<std::vector<SharedBytes>> chunks_of(Tiers& tiers, Loader& loader,
+                                           const VersionContent& wanted, ChunkRange range);
 
 }  // namespace tusk::store

@@ -8,7 +8,7 @@
 
 namespace tusk::store {
 
-class PostgresPast final : public PastStore {
+class PostgresPast : public PastStore {
  public:
   PostgresPast(Loads& loads, Tiers& tiers, TenantId tenant)
       : loads_(loads), tiers_(tiers), tenant_(tenant) {}

@@ -1,12 +1,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <future>
 #include <iterator>
 #include <utility>
 
 #include "attach.h"
 #include "committer.h"
 #include "delegation.h"
+#include "file_locks.h"
 #include "janitor.h"
 #include "loads.h"
 #include "object_place.h"
@@ -23,25 +25,28 @@ namespace tusk::store {
 namespace {
 
 constexpr std::size_t kWaitingCommits = 16;
+constexpr auto kTimeToLeave = std::chrono::seconds(3);
 
 class PostgresStoreImpl final : public PostgresStore {
  public:
   PostgresStoreImpl(Executor& executor, std::unique_ptr<ConnectionContext> context,
-                    std::unique_ptr<Connection> connection, Lease lease, int schema_version,
-                    std::unique_ptr<objects::Objects> objects)
+                    std::unique_ptr<Connection> connection, Lookout lookout, Lease lease,
+                    int schema_version, std::unique_ptr<objects::Objects> objects)
       : context_(std::move(context)),
         lease_(std::move(lease)),
-        database_(connection->database()),
         schema_version_(schema_version),
-        committer_(*context_, std::move(connection), lease_),
+        committer_(*context_, std::move(connection), lease_,
+                   [this] { return delegation_.presence().has_others(); }),
         tiers_(std::move(objects), lease_),
-        delegation_(executor, *context_, lease_.attached.tenant, lease_.last_change,
-                    [this] { check_connection(); }),
-        loads_(executor, *context_) {}
+        delegation_(executor, std::move(lookout), lease_, [this] { check_connection(); }),
+        loads_(executor, *context_) {
+    delegation_.quota().set(lease_.attached.quota);
+  }
 
   ~PostgresStoreImpl() override {
-    stop_waiting(*context_);
     delegation_.stop();
+    leave();
+    stop_waiting(*context_);
     janitor_.reset();
     loads_.close();
     commits_.close();
@@ -95,6 +100,13 @@ class PostgresStoreImpl final : public PostgresStore {
                      std::move(callback));
   }
 
+  void load_size(FolderId folder, std::optional<uid_t> owner,
+                 Callback<Result<Usage>> callback) override {
+    loads_.ask<Usage>([folder, owner](Loader& loader) { return loader.size(folder, owner); },
+                      std::move(callback));
+  }
+  Quota quota() const override { return delegation_.quota().get(); }
+
   bool has_references() const override { return delegation_.has_references(); }
   void load_reference(Uuid entry, Callback<Result<std::string>> callback) override {
     loads_.ask<std::string>([entry](Loader& loader) { return loader.reference(entry); },
@@ -106,7 +118,7 @@ class PostgresStoreImpl final : public PostgresStore {
     const bool queued = commits_.push([this, group = std::move(group), answer](Loader& loader) {
       CommitResult result = guarded_commit(group, loader);
       // Before the next group is made.
-      if (result.state == CommitState::committed) delegation_.tell_missed(committer_.take_missed());
+      if (committer_.is_behind()) delegation_.recall();
       loads_.reply(std::move(*answer), std::move(result));
     });
     if (queued) return;
@@ -122,13 +134,74 @@ class PostgresStoreImpl final : public PostgresStore {
     commits_.push([this](Loader&) { delegation_.take(committer_); });
   }
 
+  void share() override {
+    delegation_.presence().share();
+    delegation_.look_soon();
+  }
+  void rest() override {
+    delegation_.presence().rest();
+    delegation_.look_soon();
+  }
+  void wake() override {
+    delegation_.presence().wake();
+    delegation_.look_soon();
+  }
+  void look(Callback<Result<void>> callback) override {
+    loads_.ask<void>(
+        [this](Loader& loader) -> Result<void> {
+          TRY_ASSIGN(const auto found, loader.ask({{"changes_since", delegation_.question()}}));
+          delegation_.learn(read_changes(found[0]));
+          return {};
+        },
+        std::move(callback));
+  }
+  bool has_others() const override { return delegation_.presence().has_others(); }
+  bool is_certain() const override { return delegation_.is_certain(); }
+  void sustain(std::vector<FileId> files, bool is_open) override {
+    loads_.ask<void>(
+        [this, files = std::move(files), is_open](Loader& loader) -> Result<void> {
+          BinaryArray ids(ElementType::uuid);
+          for (const FileId file : files) ids.add(file);
+          Params params = Params().add(lease_.attached.tenant).add(lease_.epoch);
+          params.add_view(ids.finish());
+          TRY(loader.ask({{is_open ? "sustain" : "unsustain", params}}));
+          return {};
+        },
+        [](Result<void> done) {
+          if (!done) log::warning("cannot note which files are open: {}", done.error().what);
+        });
+  }
+
+  void set_locks(const LockQuestion& question, Callback<Result<bool>> callback) override {
+    loads_.ask<bool>([mount = lease_.mount(), question](
+                         Loader& loader) { return store::set_locks(loader, mount, question); },
+                     std::move(callback));
+  }
+  void find_lock(const LockQuestion& question,
+                 Callback<Result<std::optional<FileLock>>> callback) override {
+    loads_.ask<std::optional<FileLock>>(
+        [mount = lease_.mount(), question](Loader& loader) {
+          return store::find_lock(loader, mount, question);
+        },
+        std::move(callback));
+  }
+
   PastStore& past() override { return past_; }
 
   const Attached& attached() const override { return lease_.attached; }
 
   State state() const override {
-    return {committer_.connected(), database_, schema_version_,
-            context_->statements.load(std::memory_order_relaxed)};
+    const Committer::Cost cost = committer_.cost();
+    auto [lent_to, lent_at] = delegation_.lent();
+    return {.connected = committer_.connected(),
+            .database = committer_.database(),
+            .schema_version = schema_version_,
+            .statements = context_->statements.load(std::memory_order_relaxed),
+            .group_statements = cost.statements,
+            .wal_bytes = cost.wal_bytes,
+            .others = delegation_.presence().others(),
+            .lent_to = std::move(lent_to),
+            .lent_at = lent_at};
   }
 
  private:
@@ -153,11 +226,21 @@ class PostgresStoreImpl final : public PostgresStore {
     }
   }
 
+  // After all that was to be committed. A database that is away learns of it by our end.
+  void leave() {
+    const auto left = std::make_shared<std::promise<void>>();
+    const bool queued = commits_.push([this, left](Loader&) {
+      committer_.leave();
+      left->set_value();
+    });
+    if (queued) left->get_future().wait_for(kTimeToLeave);
+  }
+
   // On the watching thread.
   void check_connection() {
     const bool queued = commits_.push([this](Loader&) {
       committer_.check_connection();
-      delegation_.tell_missed(committer_.take_missed());
+      if (committer_.is_behind()) delegation_.recall();
       delegation_.checked();
     });
     if (!queued) delegation_.checked();  // it will see that again
@@ -165,7 +248,10 @@ class PostgresStoreImpl final : public PostgresStore {
 
   bool settle() {
     try {
-      return committer_.settle();
+      const bool is_unsettled = committer_.settle();
+      // It may have come back to a server on which others wrote meanwhile.
+      if (committer_.is_behind()) delegation_.recall();
+      return is_unsettled;
     } catch (const std::exception& e) {
       log::error("cannot look after what is committed: {}", e.what());
       committer_.forget_connection();
@@ -175,7 +261,6 @@ class PostgresStoreImpl final : public PostgresStore {
 
   std::unique_ptr<ConnectionContext> context_;
   const Lease lease_;
-  const std::string database_;
   const int schema_version_;
   Committer committer_;  // its commit() on the committing thread only
   Tiers tiers_;
@@ -203,11 +288,15 @@ Result<std::unique_ptr<PostgresStore>> PostgresStore::attach(const PostgresOptio
   TRY_ASSIGN(const int schema_version, check_schema(options));
   TRY_ASSIGN(auto context, make_context(options));
   TRY_ASSIGN(auto connection, open_first_session(*context));
-  TRY_ASSIGN(Lease lease, take_tree(*connection, options));
+  TRY_ASSIGN(auto lookout_context, make_context(options));
+  lookout_context->servers = context->servers;
+  TRY_ASSIGN(auto lookout_connection, open_first_session(*lookout_context));
+  Lookout lookout{std::move(lookout_context), std::move(lookout_connection)};
+  TRY_ASSIGN(Lease lease, take_tree(*connection, *lookout.connection, options));
   TRY_ASSIGN(auto objects, open_objects(*connection, options, lease));
-  auto store =
-      std::make_unique<PostgresStoreImpl>(executor, std::move(context), std::move(connection),
-                                          std::move(lease), schema_version, std::move(objects));
+  auto store = std::make_unique<PostgresStoreImpl>(
+      executor, std::move(context), std::move(connection), std::move(lookout), std::move(lease),
+      schema_version, std::move(objects));
   store->start(options);
   return store;
 }

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "pooling.h"
 #include "sqlstate.h"
 
 namespace tusk::store {
@@ -14,7 +15,7 @@ namespace {
 
 constexpr std::int64_t kOldestServer = 130'000;
 
-Result<void> check_server(const Row& facts) {
+Result<void> check_server(const Row& facts, bool writes) {
   if (facts.integer(0) < kOldestServer) {
     return fail(EPROTONOSUPPORT, fmt::format("the server is PostgreSQL {}", facts.text(1)),
                 "TuskFS needs PostgreSQL 13 or newer");
@@ -23,8 +24,9 @@ Result<void> check_server(const Row& facts) {
     return fail(EINVAL, fmt::format("the database has the encoding {}", facts.text(2)),
                 "create one with: create database ... encoding 'UTF8' template template0");
   }
-  if (facts.boolean(3)) {
-    return fail(EROFS, "the server is a standby, which takes no writes", "connect to the primary");
+  if (writes && facts.boolean(3)) {
+    return fail(EROFS, "the server is a standby, which takes no writes",
+                "connect to the primary, or mount with --read-only-standby");
   }
   return {};
 }
@@ -34,6 +36,12 @@ Result<void> check_server(const Row& facts) {
 PgExpected<std::unique_ptr<Connection>> open_session(ConnectionContext& context) {
   auto connection = Connection::open(context);
   if (!connection) return std::unexpected(std::move(connection).error());
+  if (context.writes && (*connection)->is_standby()) {
+    PgFailure failure;
+    failure.lost = true;
+    failure.message = (*connection)->database() + " is a standby, which takes no writes";
+    return std::unexpected(failure);
+  }
   if (auto set = (*connection)->run("session_settings"); !set) {
     return std::unexpected(std::move(set).error());
   }
@@ -43,10 +51,11 @@ PgExpected<std::unique_ptr<Connection>> open_session(ConnectionContext& context)
 Result<std::unique_ptr<Connection>> open_first_session(ConnectionContext& context) {
   auto connection = Connection::open(context);
   if (!connection) return std::unexpected(setup_error(connection.error()));
+  TRY(refuse_transaction_pooling(context, **connection));
   // Before the settings, which an old server may not know.
   auto facts = (*connection)->run("server_facts");
   if (!facts) return std::unexpected(setup_error(facts.error()));
-  TRY(check_server(facts->row(0)));
+  TRY(check_server(facts->row(0), context.writes));
   auto set = (*connection)->run("session_settings");
   if (!set) return std::unexpected(setup_error(set.error()));
   return std::move(*connection);
@@ -56,6 +65,10 @@ Result<std::unique_ptr<ConnectionContext>> make_context(const PostgresOptions& o
   auto context = std::make_unique<ConnectionContext>();
   context->conninfo = options.conninfo;
   context->before_reconnect = options.before_reconnect;
+  if (options.only_reads) {
+    context->writes = false;
+    context->servers = std::make_shared<Servers>(Servers::Wanted::standby);
+  }
   context->stop_event = Fd(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
   if (context->stop_event) return context;
   return fail(errno, fmt::format("cannot make an eventfd: {}", std::strerror(errno)));

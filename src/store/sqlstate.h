@@ -12,6 +12,8 @@ inline constexpr std::string_view kGroupIsCommitted = "TF001";
 inline constexpr std::string_view kTreeWasTaken = "TF002";
 inline constexpr std::string_view kGroupsAreMissing = "TF003";
 
+inline constexpr std::string_view kUniqueViolation = "23505";
+
 // `in_doubt`: the connection was lost when the server may have seen COMMIT, and did not answer it.
 CommitResult commit_result(const PgFailure& failure, bool in_doubt);
 

@@ -40,32 +40,28 @@ std::string view(std::string_view name, std::string_view text) {
                      name, text, name, literal(explanation(text)));
 }
 
-// The function is made of the text that the driver asks. The cache is there: it is installed first.
-std::string alerts_check_function() {
-  constexpr std::string_view kMark = "/*NEXT*/";
-  std::string text(stats_source("alerts_check"));
-  return text.replace(text.find(kMark), kMark.size(), alerts_next_text(true));
-}
-
 // What a view selects from is made before it.
-std::string script(bool has_statements, bool has_tree) {
+std::string script(bool has_statements, bool has_tree, bool has_cache) {
   std::string out = statement("drop_stats_views").text + ";\n";
   out += view("default_thresholds", stats_source("thresholds"));
   out += view("thresholds", stats_source("thresholds_set"));
   out += view("statements", stats_source(has_statements ? "statements" : "statements_none"));
+  out += view("tree_usage", stats_source(has_tree ? "tree_usage" : "usage_none"));
+  out += view("cache_usage", stats_source(has_cache ? "cache_usage" : "usage_none"));
   out += view("health_components", stats_text("health_components"));
   for (const std::string& name : statistics())
     if (name != "health_components") out += view(name, stats_text(name));
   out += view("alerts_open", stats_source("alerts_open"));
-  out += alerts_check_function();
+  out += view("metrics", stats_source("metrics"));
+  out += alerts_check_script();
   out += report_schema_script();
   if (has_tree) out += dashboard_stats_script();
   return out;
 }
 
-PgExpected<void> run_all(Connection& connection, bool has_statements, bool has_tree) {
+PgExpected<void> run_all(Connection& connection, const std::string& views) {
   TRY(connection.run_script("begin"));
-  TRY(connection.run_script(script(has_statements, has_tree)));
+  TRY(connection.run_script(views));
   TRY(connection.run_script("commit"));
   return {};
 }
@@ -80,7 +76,8 @@ Result<int> install_views(const std::string& conninfo) {
   if (!connection) return std::unexpected(setup_error(connection.error()));
   const auto prepared = (*connection)->run("stats_views_settings");
   if (!prepared) return std::unexpected(setup_error(prepared.error()));
-  const auto made = run_all(**connection, prepared->row(0).boolean(0), prepared->row(0).boolean(2));
+  const Row has = prepared->row(0);
+  const auto made = run_all(**connection, script(has.boolean(0), has.boolean(2), has.boolean(3)));
   if (!made) return std::unexpected(setup_error(made.error()));
   return static_cast<int>(statistics().size());
 }

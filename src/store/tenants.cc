@@ -15,7 +15,16 @@
 namespace tusk::store {
 namespace {
 
+constexpr std::int64_t kNone = -1;
 constexpr std::size_t kNameMax = 63;  // as names of roles and databases
+
+std::optional<std::int64_t> limit_in(std::int64_t value) {
+  return value == kNone ? std::nullopt : std::optional(value);
+}
+
+Usage usage_in(const Row& row, int column) {
+  return {row.integer(column), row.integer(column + 1), row.integer(column + 2)};
+}
 
 Result<void> check_name(const std::string& name) {
   const bool is_control = std::ranges::any_of(name, [](unsigned char c) { return c < 32; });
@@ -39,9 +48,10 @@ class TenantsImpl final : public Tenants {
     for (int i = 0; i < found.rows(); i++) {
       const Row row = found.row(i);
       all.push_back({std::string(row.text(0)),
-                     {row.integer(1), row.integer(2), row.integer(3)},
+                     usage_in(row, 1),
                      std::string(row.text(4)),
-                     std::string(row.text(5))});
+                     std::string(row.text(5)),
+                     {limit_in(row.integer(6)), limit_in(row.integer(7))}});
     }
     return all;
   }
@@ -72,6 +82,32 @@ class TenantsImpl final : public Tenants {
     if (renamed.error().sqlstate == "23505")
       return fail(EEXIST, fmt::format("there is a tenant '{}' already", to));
     return std::unexpected(setup_error(renamed.error()));
+  }
+
+  Result<void> set_quota(const std::string& name, const Quota& quota) override {
+    TRY(find_tenant(*connection_, name));
+    TRY(run("set_quota", Params()
+                             .add(std::string_view(name))
+                             .add(quota.bytes.value_or(kNone))
+                             .add(quota.files.value_or(kNone))));
+    return {};
+  }
+
+  Result<std::vector<CountedTenant>> count(const std::string& name, bool repair) override {
+    if (!name.empty()) TRY(find_tenant(*connection_, name));
+    std::vector<CountedTenant> all;
+    const auto counted = in_transaction([&]() -> Result<void> {
+      TRY(run("scan_freely"));
+      TRY_ASSIGN(const PgResult found,
+                 run("check_usage", Params().add(std::string_view(name)).add(repair)));
+      for (int i = 0; i < found.rows(); i++) {
+        const Row row = found.row(i);
+        all.push_back({std::string(row.text(0)), usage_in(row, 1), usage_in(row, 4)});
+      }
+      return {};
+    });
+    TRY(counted);
+    return all;
   }
 
   Result<void> remove(const std::string& name, bool purge) override {
@@ -112,8 +148,8 @@ class TenantsImpl final : public Tenants {
           "mount it, delete what is large, and run tuskfs gc; or move it into the database");
     TRY(remove_all("remove_some_files", of_tree, name));
     TRY(remove_all("remove_some_folders", of_tree, name));
-    for (const char* rest : {"remove_tenant_snapshots", "purge_staging", "forget_pending_usage",
-                             "remove_tenant_mount", "remove_tenant"})
+    for (const char* rest : {"remove_tenant_snapshots", "forget_all_mounts", "purge_staging",
+                             "forget_pending_usage", "remove_tenant_mount", "remove_tenant"})
       TRY(run(rest, of_tree));
     return {};
   }

@@ -7,7 +7,7 @@
 #include <cstring>
 
 #include "codec.h"
-#include "salvage.h"
+#include "group_owners.h"
 #include "tuskfs/base/log.h"
 
 namespace tusk::store {

@@ -3,7 +3,8 @@
 //
 // 1. A row refers to an object only once that is durable; an object is noted in tusk.objects before
 //    its first byte is written. So whatever dies when, no content is lost, and no object forgotten.
-// 2. An object has every chunk of its content, so a reader needs one object or the rows, never both.
+// 2. An object has every chunk of its content, so a reader needs one object or the rows, never
+//    both.
 #pragma once
 
 #include <memory>

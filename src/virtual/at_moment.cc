@@ -12,6 +12,7 @@ Setup setup_of(const MomentSetup& moment) {
           .commit = [](vfs::Reply<void> reply) { reply({}); },
           .sync = [](vfs::Reply<void> reply) { reply({}); },
           .snapshot_at = [](WallTime) {},
+          .is_live = moment.is_live,
           .patience = moment.patience};
 }
 

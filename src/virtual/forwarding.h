@@ -133,6 +133,15 @@ class Forwarding : public vfs::Vfs {
              vfs::Reply<std::uint64_t> reply) override {
     of(ino).lseek(call, ino, offset, whence, std::move(reply));
   }
+  void getlk(const vfs::Call& call, Ino ino, const vfs::Lock& wanted,
+             vfs::Reply<vfs::Lock> reply) override {
+    of(ino).getlk(call, ino, wanted, std::move(reply));
+  }
+  void setlk(const vfs::Call& call, Ino ino, const vfs::Lock& wanted, bool waits,
+             vfs::Reply<void> reply) override {
+    of(ino).setlk(call, ino, wanted, waits, std::move(reply));
+  }
+  void release_locks(Ino ino, Handle handle) override { of(ino).release_locks(ino, handle); }
   bool wants_flush() const override { return of(kRootIno).wants_flush(); }
 
  protected:

@@ -136,6 +136,26 @@ Listing items_of_moment(const PastItems& rows, WallTime at) {
   return sorted(std::move(items));
 }
 
+Item present_folder(const store::FolderRow& row, const Moment& moment) {
+  Item item = folder_item(row.name, moment, row.meta);
+  item.attr.mode = row.meta.mode;
+  item.attr.nlink = row.meta.nlink;
+  item.owner = row.id.uuid;
+  item.has_xattrs = row.meta.has_xattrs;
+  return item;
+}
+
+Listing items_of_present(const PastItems& rows, WallTime at) {
+  std::map<Uuid, const Meta*> metas;
+  for (const PastItem& each : rows) metas[each.row.id.uuid] = &each.row.meta;
+  Listing items = items_of_moment(rows, at);
+  for (Item& item : items) {
+    item.attr.mode = metas[item.owner]->mode;
+    item.attr.nlink = metas[item.owner]->nlink;
+  }
+  return items;
+}
+
 Listing items_of_history(const PastItems& rows) {
   std::map<std::string, std::vector<const PastItem*>> by_name;
   for (const PastItem& each : rows) {

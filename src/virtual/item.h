@@ -63,6 +63,9 @@ inline bool is_folder(const Item& item) { return !std::holds_alternative<File>(i
 // Items out of rows. Names that no folder can hold are left out: the store has logged them.
 Item folder_item(std::string name, What what, const store::Meta& meta);
 Listing items_of_moment(const store::PastItems& rows, WallTime at);
+// With the modes and links that they have.
+Item present_folder(const store::FolderRow& row, const Moment& moment);
+Listing items_of_present(const store::PastItems& rows, WallTime at);
 Listing items_of_history(const store::PastItems& rows);
 Listing items_of_versions(const store::PastItems& rows);
 Listing items_of_trash(const store::PastItems& rows);

@@ -43,7 +43,10 @@ class LiveTree : public ReadOnly {
   void setxattr(const vfs::Call&, Ino, std::string_view, ByteSpan, int, vfs::Reply<void>) override;
   void getxattr(const vfs::Call&, Ino, std::string_view, vfs::Reply<ByteSpan>) override;
   void listxattr(const vfs::Call&, Ino, vfs::Reply<std::string_view>) override;
-  void interrupt(std::uint64_t token) override { waiting_.interrupt(token); }
+  void interrupt(std::uint64_t token) override {
+    ReadOnly::interrupt(token);
+    waiting_.interrupt(token);
+  }
 
  private:
   struct Node {

@@ -18,6 +18,8 @@ using vfs::Reply;
 
 // As long as the kernel believes an entry: a walk that asks name by name asks the database once.
 constexpr auto kFresh = std::chrono::seconds(1);
+// A file that is replaced faster than that is ESTALE.
+constexpr int kTriesToOpen = 20;
 // Offsets of a listing: 1 after ".", 2 after "..", then 3 + the item's position.
 constexpr std::uint64_t kDots = 2;
 
@@ -69,6 +71,7 @@ vfs::Entry PastTree::top() {
 }
 
 SharedListing PastTree::fresh_listing(const Node& node) const {
+  if (node.listed_at <= distrusted_at_) return nullptr;
   return executor_.now() - node.listed_at <= kFresh ? node.listing : nullptr;
 }
 
@@ -117,9 +120,24 @@ void PastTree::lookup(const vfs::Call& call, Ino parent, std::string_view name,
                });
 }
 
-void PastTree::getattr(const vfs::Call&, Ino ino, Reply<vfs::Attr> reply) {
+// Nobody looks it up, so nothing else tells that it has changed.
+void PastTree::getattr_live_top(const vfs::Call& call, const Moment& moment,
+                                Reply<vfs::Attr> reply) {
+  using Root = std::optional<store::FolderRow>;
+  asker_.ask<Root>(
+      [this, at = moment.at](auto callback) { store_.past_root(at, std::move(callback)); },
+      [this, moment, held = waiting_.hold(call, std::move(reply))](Outcome<Root> root) mutable {
+        if (!root) return held(std::unexpected(root.error()));
+        if (!*root) return held(vfs::error(ESTALE));
+        held(table_.set_top(present_folder(**root, moment)));
+      });
+}
+
+void PastTree::getattr(const vfs::Call& call, Ino ino, Reply<vfs::Attr> reply) {
   const Node* node = table_.find(ino);
   if (!node) return reply(vfs::error(ESTALE));
+  if (setup_.is_live && ino == top_)
+    return getattr_live_top(call, std::get<Moment>(node->item.what), std::move(reply));
   vfs::Attr attr = node->item.attr;
   attr.ino = ino;
   reply(attr);
@@ -243,10 +261,48 @@ void PastTree::rename(const vfs::Call& call, Ino parent, std::string_view name, 
                });
 }
 
-void PastTree::open(const vfs::Call&, Ino ino, int flags, Reply<vfs::Opened> reply) {
+// What the kernel was told of may have been replaced a moment ago: then it is what is there now,
+// past what the kernel knows of the inode. Of what has another file's name the kernel looks the
+// name up once more by itself, at ESTALE.
+void PastTree::open_live(const vfs::Call& call, Ino ino, const store::FileRow& row, int tries,
+                         Reply<vfs::Opened> held) {
+  const auto reader = std::make_shared<Reader>(store_, asker_, row);
+  reader->read(0, 1,
+               [this, call, ino, tries, reader,
+                held = std::move(held)](Outcome<vfs::Content> first) mutable {
+                 if (!waiting_.waits(call)) return;
+                 if (!first && first.error().value == ESTALE && tries > 0)
+                   return open_replaced(call, ino, tries - 1, std::move(held));
+                 if (!first) return held(std::unexpected(first.error()));
+                 const std::uint64_t handle = next_handle();
+                 files_.emplace(handle, reader);
+                 held(vfs::Opened{.handle = Handle{handle}, .direct = tries < kTriesToOpen});
+               });
+}
+
+void PastTree::open_replaced(const vfs::Call& call, Ino ino, int tries, Reply<vfs::Opened> held) {
+  distrusted_at_ = executor_.now();
+  const Node* node = table_.find(ino);
+  const Node* folder = node ? table_.find(node->parent) : nullptr;
+  if (!folder) return held(vfs::error(ESTALE));
+  places_.list(folder->item.what, node->item.name,
+               [this, call, ino, tries, owner = node->item.owner, name = node->item.name,
+                held = std::move(held)](Outcome<Listing> listing) mutable {
+                 if (!listing) return held(std::unexpected(listing.error()));
+                 const Item* item = find_item(*listing, name);
+                 const auto* file = item ? std::get_if<File>(&item->what) : nullptr;
+                 if (!file || item->owner != owner) return held(vfs::error(ESTALE));
+                 open_live(call, ino, file->row, tries, std::move(held));
+               });
+}
+
+void PastTree::open(const vfs::Call& call, Ino ino, int flags, Reply<vfs::Opened> reply) {
   const Node* node = table_.find(ino);
   if (!node || !is_regular(*node)) return reply(vfs::error(node ? EINVAL : ESTALE));
   if ((flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC) return reply(vfs::error(EROFS));
+  if (setup_.is_live)
+    return open_live(call, ino, std::get<File>(node->item.what).row, kTriesToOpen,
+                     waiting_.hold(call, std::move(reply)));
   const std::uint64_t handle = next_handle();
   const store::FileRow& row = std::get<File>(node->item.what).row;
   files_.emplace(handle, std::make_shared<Reader>(store_, asker_, row));

@@ -48,9 +48,16 @@ class PastTree : public ReadOnly {
   void getxattr(const vfs::Call&, Ino, std::string_view name, vfs::Reply<ByteSpan>) override;
   void listxattr(const vfs::Call&, Ino, vfs::Reply<std::string_view>) override;
 
-  void interrupt(std::uint64_t token) override { waiting_.interrupt(token); }
+  void interrupt(std::uint64_t token) override {
+    ReadOnly::interrupt(token);
+    waiting_.interrupt(token);
+  }
 
  private:
+  void getattr_live_top(const vfs::Call&, const Moment&, vfs::Reply<vfs::Attr>);
+  void open_live(const vfs::Call&, Ino, const store::FileRow&, int tries,
+                 vfs::Reply<vfs::Opened> held);
+  void open_replaced(const vfs::Call&, Ino, int tries, vfs::Reply<vfs::Opened> held);
   SharedListing fresh_listing(const Node& node) const;
   void keep_listing(Ino ino, SharedListing listing);
   void drop_listing(Ino ino, MonotonicTime listed_at);
@@ -76,6 +83,7 @@ class PastTree : public ReadOnly {
   std::unordered_map<std::uint64_t, std::shared_ptr<Reader>> files_;
   std::unordered_map<std::uint64_t, SharedListing> folders_;
   std::uint64_t last_handle_ = 0;
+  MonotonicTime distrusted_at_{};  // listings from before hold no more
 };
 
 }  // namespace tusk::virt

@@ -50,8 +50,8 @@ void Places::list(const What& place, const std::string& name, vfs::Reply<Listing
             [this, m, name](auto callback) {
               store_.moment_folder(m.id, m.at, name, std::move(callback));
             },
-            listed<PastItems>(std::move(done), [at = m.at](const PastItems& rows) {
-              return items_of_moment(rows, at);
+            listed<PastItems>(std::move(done), [this, at = m.at](const PastItems& rows) {
+              return setup_.is_live ? items_of_present(rows, at) : items_of_moment(rows, at);
             }));
       },
       [&](const History& history) { list_history(history, name, std::move(done)); },

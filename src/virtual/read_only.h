@@ -3,7 +3,7 @@
 
 #include <cerrno>
 
-#include "tuskfs/vfs/vfs.h"
+#include "tuskfs/vfs/locks.h"
 
 namespace tusk::virt {
 
@@ -78,7 +78,19 @@ class ReadOnly : public vfs::Vfs {
   void fsyncdir(const vfs::Call&, Ino, vfs::Reply<void> r) override { r({}); }
   bool wants_flush() const override { return false; }
 
+  // Of this mount alone.
+  void getlk(const vfs::Call&, Ino ino, const vfs::Lock& wanted, vfs::Reply<vfs::Lock> r) override {
+    locks_.find(ino, wanted, std::move(r));
+  }
+  void setlk(const vfs::Call& call, Ino ino, const vfs::Lock& wanted, bool waits,
+             vfs::Reply<void> r) override {
+    locks_.set(ino, wanted, waits, call.token, std::move(r));
+  }
+  void release_locks(Ino ino, Handle handle) override { locks_.closed(ino, handle); }
+  void interrupt(std::uint64_t token) override { locks_.interrupt(token); }
+
  private:
+  vfs::Locks locks_;
   const int refusal_;
 };
 

@@ -35,13 +35,14 @@ class Sidecar final : public Forwarding {
   Sidecar(Executor& executor, SidecarSetup setup)
       : executor_(executor),
         setup_(std::move(setup)),
-        collector_(store::Collector::start(executor, setup_.conninfo)),
+        collector_(store::Collector::start(executor, setup_.conninfo, setup_.before_connect)),
         statistics_(executor, *collector_),
         alerts_(executor, *collector_, setup_.alerts_every),
         cache_(
             executor,
             [this, &executor](store::CacheStore::Watcher watcher) {
-              return store::CacheStore::start(executor, setup_.conninfo, std::move(watcher));
+              return store::CacheStore::start(executor, setup_.conninfo, std::move(watcher),
+                                              setup_.before_connect);
             },
             first_ino(setup_.alone, kCacheBit), setup_.uid, setup_.gid),
         keyed_(
@@ -96,7 +97,7 @@ class Sidecar final : public Forwarding {
  private:
   LiveEntry folders() {
     LiveEntry top;
-    LiveEntry stats = stats_folder(statistics_, alerts_, setup_.driver.meter);
+    LiveEntry stats = stats_folder(statistics_, alerts_, setup_.driver);
     if (setup_.driver.meter) stats.entries.push_back(driver_folder(executor_, setup_.driver));
     top.entries.push_back(std::move(stats));
     top.entries.push_back({.name = kCache, .elsewhere = cache_.top()});

@@ -32,6 +32,14 @@ Node* Table::find(Ino ino) {
   return found == nodes_.end() ? nullptr : found->second.get();
 }
 
+vfs::Attr Table::set_top(Item top) {
+  Node& node = *find(top_);
+  node.item = std::move(top);
+  vfs::Attr attr = node.item.attr;
+  attr.ino = top_;
+  return attr;
+}
+
 // From the key, so that it is the same again after the kernel forgot it.
 Ino Table::number_of(const std::string& key) const {
   std::uint64_t number = (std::hash<std::string>{}(key) | kDotTuskBit) & ~kSidecarBit;

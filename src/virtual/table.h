@@ -42,6 +42,8 @@ class Table {
   Table(Item top, Ino ino);
 
   Node* find(Ino ino);
+  // The top as it has become: its attributes.
+  vfs::Attr set_top(Item top);
   // The number that the item has or will have.
   Ino number_of(Ino parent, const Item& item) const;
   // Counts a lookup.

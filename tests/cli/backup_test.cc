@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <set>
 #include <atomic>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <thread>
 
 #include "support/fs_calls.h"

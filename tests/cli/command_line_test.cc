@@ -60,7 +60,9 @@ TEST(CommandLine, help_of_the_program_names_every_verb) {
   for (const std::string& verb : kVerbs) EXPECT_NE(finished.out.find(verb), std::string::npos);
 }
 
-TEST(CommandLine, no_verb_is_a_usage_error) { expect_usage_error({}, "mount, sidecar, umount, dsn"); }
+TEST(CommandLine, no_verb_is_a_usage_error) {
+  expect_usage_error({}, "mount, sidecar, umount, dsn");
+}
 
 TEST(CommandLine, unknown_verb_is_named) { expect_usage_error({"munt", "/mnt"}, "'munt'"); }
 

@@ -50,6 +50,22 @@ TEST_F(Embedded, cluster_is_made_with_checksums_and_utf8_and_no_network) {
   EXPECT_EQ(ask(cluster->conninfo(), "select current_database()"), "tuskfs\n");
 }
 
+// What a process stands in is asked of its filesystem, which may not answer.
+TEST_F(Embedded, cluster_starts_while_a_process_is_on_a_mount_that_hangs) {
+  Mount hung;
+  const auto folder = hung.path() / "folder";
+  std::filesystem::create_directory(folder);
+  Child stander({"sleep", "600"}, {.cwd = folder});
+  std::ofstream(folder / "file") << "x";  // the kernel asks for the folder's attributes anew
+  ASSERT_EQ(::kill(hung.driver(), SIGSTOP), 0);
+  const Finished made = run({TUSKFS_BINARY, "migrate", "up", "--data-dir", data_},
+                            {.timeout = std::chrono::seconds(60)});
+  ASSERT_EQ(::kill(hung.driver(), SIGCONT), 0);
+  EXPECT_TRUE(made.ok()) << made.timed_out << made.err;
+  stander.signal(SIGKILL);
+  stander.wait(std::chrono::seconds(10));
+}
+
 TEST_F(Embedded, cluster_is_closed_to_other_users) {
   const auto cluster = claim();
   struct stat folder {};

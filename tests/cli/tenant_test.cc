@@ -113,6 +113,51 @@ TEST_F(TenantTest, a_tree_goes_with_everything_only_when_that_is_said) {
   EXPECT_EQ(kept.unmount().status, 0);
 }
 
+TEST_F(TenantTest, a_quota_is_set_shown_and_taken_away) {
+  ASSERT_EQ(tenant({"create", "one"}).status, 0);
+  const auto quota = [&](std::vector<std::string> options) {
+    options.insert(options.begin(), {"quota", "one", "--json"});
+    const Finished shown = tenant(options);
+    EXPECT_EQ(shown.status, 0) << shown.err;
+    const auto facts = nlohmann::json::parse(shown.out).at(0);
+    EXPECT_EQ(facts.at("name"), "one");
+    return facts.at("quota_bytes").dump() + " " + facts.at("quota_files").dump();
+  };
+  EXPECT_EQ(quota({}), "null null");
+  EXPECT_EQ(quota({"--bytes", "10G"}), "10737418240 null");
+  EXPECT_EQ(quota({"--files", "7"}), "10737418240 7");
+  EXPECT_EQ(quota({"--none", "--bytes", "0"}), "0 null");
+  EXPECT_EQ(quota({"--none"}), "null null");
+  for (const std::vector<std::string>& wrong :
+       std::vector<std::vector<std::string>>{{"quota", "one", "--bytes", "-1"},
+                                             {"quota", "one", "--bytes", "many"},
+                                             {"quota", "one", "--files", "1.5"},
+                                             {"create", "two", "--bytes", "1"}})
+    EXPECT_EQ(tenant(wrong).status, 2) << wrong.back();
+  const Finished absent = tenant({"quota", "absent", "--none"});
+  EXPECT_EQ(absent.status, 1);
+  EXPECT_NE(absent.err.find("absent"), std::string::npos) << absent.err;
+}
+
+// Of two trees that grow at once each has its own.
+TEST_F(TenantTest, a_quota_holds_for_its_tree_alone) {
+  ASSERT_EQ(tenant({"create", "small"}).status, 0);
+  ASSERT_EQ(tenant({"create", "free"}).status, 0);
+  ASSERT_EQ(tenant({"quota", "small", "--bytes", "1000", "--files", "1"}).status, 0);
+  Mount small(of("small")), free(of("free"));
+  put(small.path() / "file", std::string(1000, 'x'));
+  EXPECT_EQ(errno_of_open(small.path() / "another", O_WRONLY | O_CREAT), EDQUOT);
+  put(free.path() / "file", std::string(2000, 'x'));
+  EXPECT_EQ(small.unmount().status, 0);
+  EXPECT_EQ(free.unmount().status, 0);
+  const Finished counted = run({TUSKFS_BINARY, "quota", "check", database_});
+  EXPECT_EQ(counted.status, 0) << counted.err;
+  EXPECT_EQ(counted.out,
+            "free: 1 files, 1 folders, 2000 bytes\nsmall: 1 files, 1 folders, 1000 bytes\n");
+  EXPECT_EQ(run({TUSKFS_BINARY, "quota", "check", "--tenant", "absent", database_}).status, 8);
+  EXPECT_EQ(run({TUSKFS_BINARY, "quota", "count", database_}).status, 2);
+}
+
 TEST_F(TenantTest, what_is_no_name_or_no_action_is_refused) {
   EXPECT_EQ(tenant({"create", "a"}).status, 0);
   for (const std::vector<std::string>& wrong :

@@ -60,8 +60,8 @@ class ObjectStepsTest : public OwnMountTest {
 
   // The driver dies when it comes to the step; what the tracer is while it lives.
   std::unique_ptr<Child> die_at(const Step& step) {
-    const std::string inject = std::string("inject=") + step.call +
-                               ":signal=SIGKILL:when=" + std::to_string(step.when);
+    const std::string inject =
+        std::string("inject=") + step.call + ":signal=SIGKILL:when=" + std::to_string(step.when);
     auto tracer = std::make_unique<Child>(std::vector<std::string>{
         "strace", "-f", "-o", "/dev/null", "-p", std::to_string(mount_->driver()), "-e",
         std::string("trace=") + step.call, "-e", inject});
@@ -92,8 +92,8 @@ class ObjectStepsTest : public OwnMountTest {
     (void)::fsync(fd);
   }
   void expect_whole(const Step& step) {
-    const Finished found = run({TUSKFS_BINARY, "fsck", "--scrub", "--data-dir",
-                                mount_->data_dir().string()});
+    const Finished found =
+        run({TUSKFS_BINARY, "fsck", "--scrub", "--data-dir", mount_->data_dir().string()});
     EXPECT_EQ(found.status, 0) << step.name << ": " << found.out << found.err;
     run_ok({TUSKFS_BINARY, "gc", "--object-grace", "0", mount_->path().string()});
     Sql sql(mount_->dsn());

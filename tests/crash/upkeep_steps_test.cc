@@ -1,5 +1,5 @@
-// A backup, or a garbage collection, dies at each of its steps. What bears a backup's name is whole,
-// nothing lacks a part of it, and the next one finishes.
+// A backup, or a garbage collection, dies at each of its steps. What bears a backup's name is
+// whole, nothing lacks a part of it, and the next one finishes.
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -31,8 +31,11 @@ class UpkeepStepsTest : public OwnMountTest {
   // end before that.
   static bool survives(const std::string& call, int when, std::vector<std::string> args) {
     std::vector<std::string> traced = {
-        "strace", "-qq", "-o", "/dev/null", "-e", "trace=" + call, "-e",
-        "inject=" + call + ":signal=SIGKILL:when=" + std::to_string(when), TUSKFS_BINARY};
+        "strace",     "-qq",
+        "-o",         "/dev/null",
+        "-e",         "trace=" + call,
+        "-e",         "inject=" + call + ":signal=SIGKILL:when=" + std::to_string(when),
+        TUSKFS_BINARY};
     traced.insert(traced.end(), args.begin(), args.end());
     return run(traced).status == 0;
   }
@@ -89,11 +92,12 @@ TEST_F(UpkeepStepsTest, of_a_purge_leave_nothing_in_part) {
     run_ok({"rm", "-r", at("dir").string()});
     fs::create_directory(at("dir"));
     settle();
-    Sql(mount_->dsn()).run(
-        "update tusk.files set deleted_at = deleted_at - interval '31 days' "
-        "where deleted_at is not null;"
-        "update tusk.folders set deleted_at = deleted_at - interval '31 days' "
-        "where deleted_at is not null");
+    Sql(mount_->dsn())
+        .run(
+            "update tusk.files set deleted_at = deleted_at - interval '31 days' "
+            "where deleted_at is not null;"
+            "update tusk.folders set deleted_at = deleted_at - interval '31 days' "
+            "where deleted_at is not null");
   };
   const std::vector<std::string> gc = {"gc", "--object-grace", "0", mount_->path().string()};
   fill();

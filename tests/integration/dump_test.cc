@@ -6,6 +6,7 @@
 #include "support/fs_fixture.h"
 #include "support/fs_server.h"
 #include "support/fs_snapshot.h"
+#include "support/fs_sql.h"
 
 namespace tusk::test {
 namespace {
@@ -80,6 +81,46 @@ TEST_F(DumpTest, a_dump_of_a_mounted_tree_has_everything_synced_before) {
   after[""] = before.at("");  // the noise moved the root's times
   for (const std::string& line : differences(before, after)) ADD_FAILURE() << line;
   expect_sound(restored);
+}
+
+// Row-level security holds for an owner who is no superuser: who dumps says so, or is told.
+TEST_F(DumpTest, an_owner_who_is_no_superuser_mounts_and_dumps) {
+  const TempFolder scratch;
+  Server first, second;
+  const auto as_owner = [](const Server& server) {
+    Sql sql(server.conninfo());
+    sql.run("create role keeper login");
+    sql.run("create database kept owner keeper");
+    std::string conninfo = server.conninfo();
+    const std::size_t at = conninfo.find("dbname=postgres");
+    conninfo.replace(at, 15, "dbname=kept");
+    return conninfo + " user=keeper";
+  };
+  MountSetup setup;
+  setup.database = as_owner(first);
+  Mount original(setup);
+  populate(original.path());
+  const Snapshot before = snapshot_of(original.path(), {.ctimes = true});
+  expect_sound(original);
+  const std::string dump = scratch.path() / "dump", kept = as_owner(second);
+  const std::vector<std::string> plain = {postgres_program("pg_dump"), "-Fc", "-f", dump};
+  std::vector<std::string> args = plain;
+  args.push_back(setup.database);
+  const Finished refused = run(args);
+  EXPECT_NE(refused.status, 0);
+  EXPECT_NE(refused.err.find("row-level security"), std::string::npos) << refused.err;
+  args.insert(args.begin() + 1, "--enable-row-security");
+  run_ok(args);
+  run_ok({postgres_program("pg_restore"), "--exit-on-error", "-d", kept, dump});
+  setup.database = kept;
+  Mount restored(setup);
+  for (const std::string& line :
+       differences(before, snapshot_of(restored.path(), {.ctimes = true})))
+    ADD_FAILURE() << line;
+  put(restored.path() / "new", "the restored tree can be written to");
+  expect_sound(restored);
+  run_ok({TUSKFS_BINARY, "backup", kept, scratch.path() / "backups"});
+  run_ok({TUSKFS_BINARY, "backup", "--verify", scratch.path() / "backups"});
 }
 
 TEST_F(DumpTest, a_tree_is_the_same_after_a_remount) {

@@ -54,22 +54,6 @@ TEST_F(ReadOnlyTest, statfs_says_read_only) {
 
 class SecondMountTest : public OwnMountTest {};
 
-TEST_F(SecondMountTest, is_refused_with_a_line_that_says_who_holds_the_tree) {
-  Mount first;
-  const Path second = first.folder() / "second";
-  make_folder(second);
-  const Finished refused =
-      run({TUSKFS_BINARY, "mount", "-f", "--data-dir", first.data_dir(), second});
-  EXPECT_EQ(refused.status, 1);
-  EXPECT_NE(refused.err.find(std::to_string(first.driver())), std::string::npos) << refused.err;
-  char host[256] = {};
-  ASSERT_EQ(::gethostname(host, sizeof host - 1), 0);
-  EXPECT_NE(refused.err.find(host), std::string::npos) << refused.err;
-  EXPECT_NE(refused.err.find("since"), std::string::npos) << refused.err;
-  put(first.path() / "file", "the first mount goes on");
-  expect_sound(first);
-}
-
 TEST_F(SecondMountTest, is_welcome_once_the_first_has_gone_or_died) {
   Mount first;
   put(first.path() / "file", "x");

@@ -36,12 +36,6 @@ class SidecarAlerts : public ::testing::Test {
     }));
   }
 
-  static Json open_alert(const SidecarMount& mount, const std::string& name) {
-    const Json all = Json::parse(get(mount.stats("alerts.json")));
-    for (const Json& row : all.at("rows"))
-      if (row.at("name") == name) return row;
-    return nullptr;
-  }
   static bool opens(const SidecarMount& mount, const std::string& name) {
     return eventually([&] { return !open_alert(mount, name).is_null(); });
   }
@@ -144,6 +138,12 @@ TEST_F(SidecarAlerts, what_is_silenced_is_told_apart_until_that_ends) {
   EXPECT_TRUE(eventually([&] { return shows(mount, "metrics", metric); }));
   for (const char* event : {"raise", "ack", "silence", "unsilence"})
     EXPECT_TRUE(shows(mount, "alerts.log", event)) << event << get(mount.stats("alerts.log"));
+  // Some line each; the file may be made anew between the two.
+  EXPECT_TRUE(eventually([&] {
+    const Json log = Json::parse(get(mount.stats("alerts.log.json")));
+    return log.at("rows").size() + 1 == lines_of(get(mount.stats("alerts.log"))).size() &&
+           log.at("rows").at(0).at("event").is_string();
+  }));
 }
 
 TEST_F(SidecarAlerts, hostile_commands_are_refused) {

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
 #include <regex>
 #include <set>
 #include <sstream>
@@ -13,6 +14,8 @@
 
 namespace tusk::test {
 namespace {
+
+using Json = nlohmann::json;
 
 class SidecarMetrics : public ::testing::Test {
  protected:
@@ -63,6 +66,52 @@ TEST_F(SidecarMetrics, promtool_accepts_the_metrics) {
   const Finished checked =
       run({"promtool", "check", "metrics"}, {.input = get(mount.stats("metrics"))});
   EXPECT_TRUE(checked.ok()) << checked.out << checked.err;
+}
+
+Json rows_of(const SidecarMount& mount, const char* name) {
+  const Json file = Json::parse(get(mount.stats(name)));
+  EXPECT_EQ(file.at("schema_version"), 1);
+  EXPECT_FALSE(file.at("measured_at").get<std::string>().empty());
+  return file.at("rows");
+}
+
+// Name and labels of each, with the value where it stands still.
+std::set<std::string> series_of(const Json& rows) {
+  std::set<std::string> series;
+  for (const Json& row : rows) {
+    const std::string name = row.at("name");
+    const bool stands_still = name.ends_with("_weight") || name == "tusk_up";
+    series.insert(name + row.at("labels").dump() + (stands_still ? row.at("value").dump() : ""));
+  }
+  return series;
+}
+
+TEST_F(SidecarMetrics, the_same_as_json_and_as_rows) {
+  run_ok({TUSKFS_BINARY, "sidecar", "--install", database_});
+  const SidecarMount mount(database_);
+  Sql sql(database_);
+  const Json rows = rows_of(mount, "metrics.json");
+  std::size_t samples = 0;
+  for (const std::string& line : lines_of(get(mount.stats("metrics"))))
+    samples += !line.starts_with("#") && !line.empty();
+  EXPECT_EQ(rows.size(), samples);
+  const std::string seen = sql.value(
+      "select jsonb_agg(jsonb_build_object('name', name, 'labels', labels, 'value', "
+      "value::numeric)) "
+      "from tusk_stats.metrics");
+  EXPECT_EQ(series_of(rows), series_of(Json::parse(seen)));
+  EXPECT_GT(samples, 20u);
+}
+
+TEST_F(SidecarMetrics, the_score_alone_as_json) {
+  const SidecarMount mount(database_);
+  const bool same = eventually([&] {
+    const Json score = Json::parse(get(mount.stats("score.json")));
+    const Json health = Json::parse(get(mount.stats("health.json")));
+    return score.at("score") == health.at("score") && score.at("status") == health.at("status") &&
+           get(mount.stats("score")) == score.at("score").dump() + "\n";
+  });
+  EXPECT_TRUE(same);
 }
 
 }  // namespace

@@ -160,7 +160,8 @@ TEST_F(SqlWritersTest, functions_and_the_mount_work_on_the_same_tree) {
   ASSERT_TRUE(comes_true([&] { return !present(at("a")); }));
   EXPECT_EQ(names_in(dir()), (std::vector<std::string>{"copy", "from mount"}));
   sql().rows(
-      "select tusk.trash_restore(t.trash_id) from tusk.trash_list() t where t.original_path = $1",
+      "select tusk.trash_restore(t.trash_id) from tusk.trash_list() t where t.original_path = $1 "
+      "order by t.deleted_at desc limit 1",
       {tree_path("a")});
   ASSERT_TRUE(comes_true([&] { return present(at("a/last")); }));
   EXPECT_EQ(get(at("a/moved")), "one two three");

@@ -257,10 +257,9 @@ TEST_F(S3Requests, parts_of_the_base_are_copied_by_the_server) {
 
 TEST_F(S3Requests, keys_come_from_the_file_when_the_environment_has_none) {
   const auto file = place_.folder() / "credentials";
-  write_file(file, bytes_of(
-                       "[default]\naws_access_key_id = WRONG\naws_secret_access_key=x\n"
-                       "# ours\n[mine]\naws_access_key_id = S3RVER\n"
-                       "aws_secret_access_key = S3RVER\naws_session_token = of-a-session\n"));
+  write_file(file, bytes_of("[default]\naws_access_key_id = WRONG\naws_secret_access_key=x\n"
+                            "# ours\n[mine]\naws_access_key_id = S3RVER\n"
+                            "aws_secret_access_key = S3RVER\naws_session_token = of-a-session\n"));
   const Environment id("AWS_ACCESS_KEY_ID", ""), secret("AWS_SECRET_ACCESS_KEY", "");
   const Environment path("AWS_SHARED_CREDENTIALS_FILE", file);
   {
@@ -278,15 +277,14 @@ TEST_F(S3Requests, keys_come_from_the_file_when_the_environment_has_none) {
 TEST_F(S3Requests, keys_that_changed_in_the_file_are_read_again) {
   const auto file = place_.folder() / "credentials";
   const auto write_key = [&](const std::string& id) {
-    write_file(file, bytes_of("[default]\naws_access_key_id=" + id +
-                                       "\naws_secret_access_key=S3RVER\n"));
+    write_file(file,
+               bytes_of("[default]\naws_access_key_id=" + id + "\naws_secret_access_key=S3RVER\n"));
   };
   write_key("S3RVER");
   const Environment id("AWS_ACCESS_KEY_ID", ""), secret("AWS_SECRET_ACCESS_KEY", "");
   const Environment path("AWS_SHARED_CREDENTIALS_FILE", file);
   const auto at = open();
-  write_file(file, bytes_of(
-                       "[default]\naws_access_key_id=S3RVER\naws_secret_access_key=NEWER\n"));
+  write_file(file, bytes_of("[default]\naws_access_key_id=S3RVER\naws_secret_access_key=NEWER\n"));
   proxy_.plan({.matching = "PUT ", .fault = Fault::answer, .text = s3_error(400, "ExpiredToken")});
   put(*at, new_id(), pattern(10, 1));
 }

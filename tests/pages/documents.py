@@ -82,6 +82,9 @@ def ordinary():
         "sizes": section(["kind", "name", "bytes", "size", "pct"],
                          [["database", "app", 9663676416, "9216 MB", 88.2], ["database", "postgres", 7602176, "7424 kB", 0.1],
                           ["table", "public.events", 3221225472, "3072 MB", 33.3]]),
+        "usage": section(["kind", "name", "items", "bytes", "size", "limit_bytes", "pct"],
+                         [["tree", "default", 120341, 5368709120, "5120 MB", None, None],
+                          ["cache", "cache", 412, 1048576, "1024 kB", 268435456, 0.4]]),
         "alerts": [
             {"severity": "warning", "name": "dead_tuples", "since": "2026-11-23T08:10:00Z", "value": 31.0, "threshold": 20,
              "message": "public.events has 31 dead rows for every 100 live ones", "state": "open"},

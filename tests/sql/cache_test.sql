@@ -388,6 +388,93 @@ from (values
   ('many', array_fill('x'::text, array[2000]), '*')
 ) as v (what, keys, expected);
 
+-- Responses of other services: what is kept, what is fresh, what a client has already
+
+create function pg_temp.answered(key text, ttl interval, etag text default null) returns text language sql as $$
+  select coalesce((select concat_ws(' ', f.status, coalesce(convert_from(f.body, 'LATIN1'), 'no body'),
+    case when f.fresh then 'fresh' else 'old' end) from tusk_cache.api_fetch(key, ttl, etag) f), 'nothing')
+$$;
+create function pg_temp.kept_body(body bytea) returns bytea language plpgsql as $$
+begin
+  perform tusk_cache.api_store('b', 200, '{}', kept_body.body);
+  return (select f.body from tusk_cache.api_fetch('b', null) f);
+end
+$$;
+create function pg_temp.answered_to(value jsonb) returns text language plpgsql as $$
+begin
+  perform tusk_cache.set('r', value);
+  return pg_temp.answered('r', null);
+end
+$$;
+create function pg_temp.given_response(age interval) returns void language plpgsql as $$
+begin
+  delete from tusk_cache.cache;
+  perform tusk_cache.api_store('r', 200, '{"ETag": "\"v1\"", "Content-Type": "text/plain"}', 'hello', '1 day');
+  update tusk_cache.cache set created_at = clock_timestamp() - age;
+end
+$$;
+delete from tusk_cache.cache;
+select is(pg_temp.answered('r', '1 hour'), 'nothing', 'nothing is kept: fetch it');
+select pg_temp.given_response('10 minutes');
+select is(pg_temp.answered('r', ttl::interval, etag), expected, format('api_fetch of 10 minutes ago, ttl %s, etag %s', ttl, etag))
+from (values
+  ('1 hour', null, '200 hello fresh'), ('5 minutes', null, '200 hello old'), (null, null, '200 hello fresh'),
+  ('0', null, '200 hello old'), ('-1 s', null, '200 hello old'),
+  ('1 hour', '"v1"', '304 no body fresh'), ('1 hour', 'W/"v1"', '304 no body fresh'), ('1 hour', '"v2"', '200 hello fresh'),
+  ('1 hour', '"v2", W/"v1"', '304 no body fresh'), ('1 hour', '*', '304 no body fresh'), ('1 hour', 'v1', '200 hello fresh'),
+  ('1 hour', '', '200 hello fresh'), ('5 minutes', '"v1"', '304 no body old')
+) as v (ttl, etag, expected);
+select is((select headers from tusk_cache.api_fetch('r', null)), '{"etag": "\"v1\"", "content-type": "text/plain"}',
+  'names of headers are in lower case');
+select is(pg_temp.answered('s', null), 'nothing', 'of another key nothing is kept');
+select is(tusk_cache.api_store('r', 304, '{"etag": "\"v1\"", "Date": "today", "Content-Length": 0}', null, '1 hour'), true,
+  'what was told to be still right');
+select is(pg_temp.answered('r', '1 minute'), '200 hello fresh', 'counts as new');
+select is((select headers from tusk_cache.api_fetch('r', null)),
+  '{"etag": "\"v1\"", "date": "today", "content-type": "text/plain"}', 'with the headers that came');
+select is(tusk_cache.ttl('r'), 3600::bigint, 'and the time it was given');
+select is(tusk_cache.api_store('s', 304, '{}', null), false, 'nothing is no longer right');
+select is(pg_temp.error_of('tusk_cache.api_store(' || call || ')'), expected, 'api_store(' || call || ')')
+from (values ($$'r', 99, '{}', ''$$, '22023'), ($$'r', 600, '{}', ''$$, '22023'), ($$'r', null, '{}', ''$$, '22023'),
+  ($$'r', 200, '[]', ''$$, '22023'), ($$'r', 200, '"x"', ''$$, '22023'), ($$'', 200, '{}', ''$$, '22023'), ($$null, 304, '{}', ''$$, '22023'),
+  ($$'r', 200, '{}', '', '0'$$, '22023'), ($$'r', 304, '{}', '', '-1 s'$$, '22023'), ($$'r', 200, null, null, null$$, 'fine')) as v (call, expected);
+select is(pg_temp.answered('r', '1 hour', '*'), '200  fresh', 'no headers and no body: no tag either');
+select is(tusk_cache.ttl('r'), -1::bigint, 'ttl null: for ever');
+select tusk_cache.api_store('e', 404, '{"etag": "\"v1\""}', 'none');
+select is(pg_temp.answered('e', '1 hour', '"v1"'), '404 none fresh', 'what was not found is not 304');
+select is(pg_temp.kept_body(body), body, 'body: ' || what)
+from (values ('no text', '\xff00fe'::bytea), ('a zero byte', '\x6100'), ('beyond ASCII', convert_to('čaj', 'UTF8')),
+    ('long, no text', decode(repeat('ff00', 5000), 'hex')), ('nothing', ''), ('quotes', convert_to('{"a": "\u0000"}', 'UTF8'))) as v (what, body);
+select is(tusk_cache.get('r') ->> 'status', '200', 'a response is a value like others');
+select pg_temp.given_response('0');
+update tusk_cache.cache set expires_at = clock_timestamp() - interval '1 s';
+select is(pg_temp.answered('r', null), 'nothing', 'until it ends');
+select is(tusk_cache.api_store('r', 304, '{}', null), false, 'and what has ended is not renewed');
+select is(pg_temp.answered_to(value::jsonb), 'nothing', 'no response: ' || value)
+from (values ('1'), ('null'), ('[200]'), ('"200"'), ('{"status": 200}'), ('{"status": 200, "headers": [], "body": ""}'),
+  ('{"status": 1e99, "headers": {}, "body": ""}'), ('{"status": 200, "headers": {}, "body": 1}')) as v (value);
+
+-- Keys that are found by their hash
+
+create function pg_temp.plan(query text) returns setof text language plpgsql as $$
+begin
+  return query execute 'explain ' || query;
+end
+$$;
+
+delete from tusk_cache.cache;
+insert into tusk_cache.cache (key, value)
+select k, '1' from unnest(array[repeat('x', 86), repeat('\', 90), repeat('é/', 300), repeat('k', 1024), 'short', repeat('x', 85)]) k;
+select is(sha256(decode(replace(key, '\', '\\'), 'escape')), sha256(convert_to(key, 'UTF8')), 'the hash of ' || left(key, 5))
+from tusk_cache.cache;
+insert into tusk_cache.cache (key, value) select 'k' || i, '1' from generate_series(1, 10000) i;
+analyze tusk_cache.cache;
+select alike(
+  (select string_agg(line, ' ') from pg_temp.plan($$select c.key from tusk_cache.cache c
+    where sha256(decode(replace(c.key, '\', '\\'), 'escape')) = sha256('x') and octet_length(c.key) > 85
+      and tusk_cache.live(c.expires_at)$$) line),
+  '%cache_long_keys%', 'which an index finds');
+
 -- Sessions
 
 delete from tusk_cache.sessions;
@@ -667,6 +754,8 @@ from (values
   ($$tusk_cache.mget('k'), tusk_cache.exists('k'), tusk_cache.ttl('k'), tusk_cache.pttl('k')$$, 'may', 'may', 'may not', 'may'),
   ($$tusk_cache.set('k', '1'), tusk_cache.incr('k'), tusk_cache.del('k'), tusk_cache.mset('{}')$$, 'may not', 'may', 'may not', 'may'),
   ($$tusk_cache.set_bytes('k', 'x'), tusk_cache.append('k', 'x')$$, 'may not', 'may', 'may not', 'may'),
+  ($$status from tusk_cache.api_fetch('k', '1 hour', '*')$$, 'may', 'may', 'may not', 'may'),
+  ($$tusk_cache.api_store('k', 200, '{}', 'x'), tusk_cache.api_store('k', 304, '{}', null)$$, 'may not', 'may', 'may not', 'may'),
   ($$tusk_cache.rename('k', 'l'), tusk_cache.expire('l', '1 s'), tusk_cache.flush()$$, 'may not', 'may', 'may not', 'may'),
   ($$tusk_cache.sweep()$$, 'may not', 'may', 'may not', 'may'),
   ($$tusk_cache.stats()$$, 'may not', 'may', 'may', 'may'),

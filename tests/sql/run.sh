@@ -1,6 +1,7 @@
 #!/bin/bash
 # Tests sql/cache and sql/migrations on a PostgreSQL of its own, which is gone afterwards.
-# Needs pgTAP and pg_prove (Debian: postgresql-15-pgtap). PG_BIN names the server's programs.
+# Needs pgTAP and pg_prove (Debian: postgresql-15-pgtap). PG_BIN names the server's programs, TUSKFS the
+# program that makes the views of tusk_stats: without it their roles are not tested.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 sql=$(cd "$here/../../sql/cache" && pwd)
@@ -31,11 +32,13 @@ left() {
   quietly -c "select count(*) from pg_depend where refclassid = 'pg_namespace'::regclass
     and refobjid = 'tusk_cache'::regnamespace"
 }
-quietly -1 -f "$sql/0001_cache.up.sql"
+cache_up() { for each in "$sql"/*.up.sql; do quietly -1 -f "$each"; done; }
+cache_down() { for each in $(ls -r "$sql"/*.down.sql); do quietly -1 -f "$each"; done; }
+cache_up
 pg_dump -n tusk_cache | grep -v '^\\' >"$work/first"
-quietly -1 -f "$sql/0001_cache.down.sql"
+cache_down
 expect "down leaves nothing" 0 "$(left)"
-quietly -1 -f "$sql/0001_cache.up.sql"
+cache_up
 pg_dump -n tusk_cache | grep -v '^\\' >"$work/second"
 cmp "$work/first" "$work/second" || failed "up after down makes another schema"
 echo "ok: up, down, up"
@@ -46,10 +49,10 @@ quietly -d postgres -c 'create role plain login' -c 'create database plain owner
   export PGDATABASE=plain
   quietly -c 'alter role tusk_reader rename to tusk_reader_away'
   PGUSER=plain quietly -c 'create schema tusk_cache'
-  PGUSER=plain quietly -1 -f "$sql/0001_cache.up.sql"
+  PGUSER=plain cache_up
   expect "works without the right to make roles" 7 \
     "$(PGUSER=plain quietly -c "select tusk_cache.incr('n', 7)")"
-  PGUSER=plain quietly -1 -f "$sql/0001_cache.down.sql"
+  PGUSER=plain cache_down
   quietly -c 'alter role tusk_reader_away rename to tusk_reader'
 )
 
@@ -95,11 +98,20 @@ expect "cache, sessions, flags after a crash" "0|1|1" "$(quietly -c "select (sel
   (select count(*) from tusk_cache.sessions), (select count(*) from tusk_cache.feature_flags)")"
 expect "the cache works after a crash" t "$(quietly -c "select tusk_cache.set('a', '1')")"
 quietly -c "select tusk_cache.sweep()" >/dev/null
+
+# The statistics: who may see and change what.
+if [ -n "${TUSKFS:-}" ]; then
+  createdb stats_test
+  "$TUSKFS" sidecar --install "host=$PGHOST user=$PGUSER dbname=stats_test" >/dev/null
+  PGDATABASE=stats_test pg_prove -q "$here/stats_roles_test.sql"
+fi
+
 # The tree: what SQL clients may do to it leaves nothing that fsck would find.
 createdb tree_test
 export PGDATABASE=tree_test
 quietly -c 'create schema tusk'
 up() { for each in "$tree"/*.up.sql; do quietly -1 -f "$each"; done; }
+sound() { for each in "$checks"/*.sql; do expect "$(basename "$each" .sql)" "" "$(quietly -f "$each")"; done; }
 up
 pg_dump -n tusk | grep -v '^\\' >"$work/first"
 for each in $(ls -r "$tree"/*.down.sql); do quietly -1 -f "$each"; done
@@ -112,7 +124,37 @@ echo "ok: up, down, up of the tree"
 quietly -c "insert into tusk.tenants (name, root_id) values ('default', tusk.uuid_v7())" \
   -c "insert into tusk.mounts (tenant_id) select id from tusk.tenants"
 pg_prove -q "$here/tree_test.sql"
-for each in "$checks"/*.sql; do
-  expect "$(basename "$each" .sql)" "" "$(quietly -f "$each")"
+sound
+# Trees apart and within their quotas, whether a superuser owns them or somebody who is none.
+for owner in postgres plain; do
+  createdb -O "$owner" "tenants_$owner"
+  export PGDATABASE=tenants_$owner
+  PGUSER=$owner quietly -c 'create schema tusk'
+  PGUSER=$owner up
+  pg_prove -q "$here/tenants_test.sql" "$here/quota_test.sql"
+  # A tree that nobody has used yet has no root.
+  quietly -c "select tusk.set_tenant(t.name), tusk.make_folder('/first') from tusk.tenants t
+    where not exists (select from tusk.folders d where d.id = t.root_id)" >/dev/null
+  # Eight clients at once get what there is, and not a byte more, at either isolation.
+  quietly -c "select tusk.set_quota('full', 170600)" >/dev/null
+  at_once 30 "a quota at once" <<'SQL'
+\set exact random(0, 1)
+do $$ begin perform tusk.set_tenant('full'); end $$;
+\if :exact
+begin isolation level repeatable read;
+\else
+begin;
+\endif
+do $$
+begin
+  perform tusk.write_file('/many/' || gen_random_uuid(), repeat('x', 1000)::bytea, create_parents => true);
+exception when configuration_limit_exceeded or serialization_failure then
+  null;
+end $$;
+commit;
+SQL
+  expect "a quota of 170,600 bytes at once" "170600 true" "$(quietly -c "select bytes || ' ' ||
+    (bytes = live_bytes and files = live_files and folders = live_folders) from tusk.check_usage('full')")"
+  sound
 done
 echo "All passed."

@@ -160,7 +160,9 @@ class Stats(unittest.TestCase):
         query = f'''with thresholds as (
           select * from ({text('stats_sources', 'thresholds')}) d where name not in ({kept}){changed}),
           statements as ({statements_text or text('stats_sources', statements)}),
-          health_components as ({components or age(text('stats', 'health_components'))})
+          health_components as ({components or age(text('stats', 'health_components'))}),
+          tree_usage as ({text('stats_sources', 'usage_none')}),
+          cache_usage as ({text('stats_sources', 'usage_none')})
           select coalesce(json_agg(to_json(q)), '[]') from ({age(text('stats', name))}) q'''
         return json.loads((server or self.primary).sql(
             query, user='watcher',
@@ -358,12 +360,157 @@ class Stats(unittest.TestCase):
         self.assertNotIn('invalid_index', found)
         self.assertNotIn('cache_bytes', found)
 
+    def alert_sources(self, cache='', tree='', edit=lambda t: t):
+        """All that the texts about alerts select from; `edit`: with other limits."""
+        return (f"with thresholds as ({text('stats_sources', 'thresholds')}\n), "
+                f"health_components as ({text('stats', 'health_components')}\n), "
+                f"alert_cache as ({cache or text('stats_sources', 'alert_cache_none')}\n), "
+                f"alert_tree as ({edit(tree or text('stats_sources', 'alert_tree_none'))}\n), "
+                f"alert_samples as ({edit(text('stats_sources', 'alert_samples'))}\n) ")
+
     def alert_samples(self, cache):
-        components = text('stats', 'health_components')
-        asked = (f"with thresholds as ({text('stats_sources', 'thresholds')}\n), health_components as ({components}\n), "
-                 f"alert_cache as ({cache}\n) "
-                 f"select jsonb_object_agg(name, to_jsonb(s)) from ({text('stats_sources', 'alert_samples')}\n) s")
-        return json.loads(self.primary.sql(asked, user='watcher'))
+        return json.loads(self.primary.sql(
+            self.alert_sources(cache) + 'select jsonb_object_agg(name, to_jsonb(s)) from alert_samples s',
+            user='watcher'))
+
+    def alert_steps(self, count, user='watcher', options='', **sources):
+        """Takes samples, each from the state that the one before left; what happened at each, by name."""
+        asked = (f"{self.alert_sources(**sources)} select json_build_object('state', state, 'events', events) "
+                 f"from ({text('stats_sources', 'alerts_next')}\n) step")
+        happened = []
+        for _ in range(count):
+            state = json.dumps(self.alert_state).replace("'", "''")
+            told = json.loads(self.primary.sql(f"select set_config('tusk.alerts', '{state}', false)",
+                                               asked, user=user, options=options).splitlines()[-1])
+            self.alert_state = told['state']
+            happened.append({each['name']: each['event'] for each in told['events']})
+        return happened
+
+    def expect_alert(self, name, make, clear, severity='warning', **how):
+        """Raised at the second sample, not told again, cleared at the third calm one."""
+        self.alert_state = {}
+        self.assertNotIn(name, str(self.alert_steps(2, **how)))
+        make()
+        steps = self.alert_steps(3, **how)
+        self.assertEqual([step.get(name) for step in steps], [None, 'raise', None])
+        self.assertEqual(self.alert_state[name]['severity'], severity)
+        clear()
+        steps = self.alert_steps(3, **how)
+        self.assertEqual([step.get(name) for step in steps], [None, None, 'clear'])
+
+    def test_alert_invalid_index(self):
+        self.owner('create table twice (a int)', 'insert into twice values (1), (1)')
+
+        def fail():
+            with self.assertRaises(RuntimeError):
+                self.owner('create unique index concurrently twice_a on twice (a)')
+        self.expect_alert('invalid_index', fail, lambda: self.owner('drop index twice_a'))
+
+    def test_alert_size(self):
+        """The limits are 50 and 100 GB; here they are smaller in the same proportion."""
+        small = lambda t: t.replace('2.0 ^ 30', '2.0 ^ 18')
+        fill = lambda mb: lambda: self.owner(
+            f"create table filled as select n, repeat('x', 1000) from generate_series(1, {mb * 1000}) n")
+        empty = lambda: self.owner('drop table filled')
+        self.expect_alert('db_total_bytes', fill(8), empty, edit=small)
+        self.expect_alert('db_total_bytes', fill(20), empty, 'critical', edit=small)
+
+    def test_alert_archiver(self):
+        self.addCleanup(self.archive_with, 'true')
+
+        def fail():
+            self.archive_with('false')
+            self.primary.sql('create table bits ()', 'select pg_switch_wal()')
+            self.until(self.health, lambda h: h['cap'] == 49)
+
+        def mend():
+            self.archive_with('true')
+            self.until(self.health, lambda h: h['cap'] == 100)
+        self.expect_alert('archiver', fail, mend, 'critical')
+
+    def test_alert_migration(self):
+        """Of a session that does what a migration does at its beginning, with another limit than 10 minutes."""
+        def begin():
+            self.migrating = self.open_session(
+                'begin', "select pg_advisory_xact_lock(hashtextextended('tuskfs migrate', 0))")
+        self.expect_alert('migration', begin, lambda: (self.migrating.send('rollback'), self.migrating.answer()),
+                          edit=lambda t: t.replace("interval '10 minutes'", "interval '0'"))
+        self.alert_state = {}
+        begin()
+        self.assertEqual(self.alert_steps(3), [{}, {}, {}])  # not so soon
+
+    def test_alert_disk(self):
+        """As a driver tells it; where nobody does, an alert neither comes nor goes."""
+        def told(percent):
+            return f'-c tusk.disk={{"path":"/d","percent":{percent},"free":5000000}}'
+        self.alert_state = {}
+        names = lambda steps: [step.get('disk') for step in steps]
+        self.assertEqual(names(self.alert_steps(2)), [None, None])
+        self.assertEqual(names(self.alert_steps(3, options=told(89.9))), [None] * 3)
+        self.assertEqual(names(self.alert_steps(2, options=told(90))), [None, 'raise'])
+        self.assertEqual(self.alert_state['disk']['severity'], 'warning')
+        self.assertIn('/d is 90 % full, 4883 kB are left', self.alert_state['disk']['message'])
+        self.assertEqual(names(self.alert_steps(2, options=told(98.5))), [None, 'raise'])
+        self.assertEqual(self.alert_state['disk']['severity'], 'critical')
+        self.assertEqual(names(self.alert_steps(4)), [None] * 4)
+        self.assertIn('since', self.alert_state['disk'])
+        self.assertEqual(names(self.alert_steps(4, options=told(81.1))), [None] * 4)
+        self.assertEqual(names(self.alert_steps(3, options=told(80.9))), [None, None, 'clear'])
+
+    def test_alert_cache(self):
+        cache = lambda mb: f'select {mb}e6::float8 as bytes, 100e6::float8 as max_bytes'
+        self.alert_state = {}
+        names = lambda mb, count: [step.get('cache_bytes') for step in self.alert_steps(count, cache=cache(mb))]
+        self.assertEqual(names(149, 2), [None, None])
+        self.assertEqual(names(151, 2), [None, 'raise'])
+        self.assertEqual(names(136, 3), [None] * 3)
+        self.assertEqual(names(134, 3), [None, None, 'clear'])
+
+    def make_tree(self):
+        self.primary.sql('create schema tusk')
+        for path in sorted(glob.glob(f'{ROOT}/sql/migrations/*.up.sql')):
+            with open(path, encoding='utf-8') as file:
+                self.primary.sql(file.read())
+        self.primary.sql("insert into tusk.tenants (name, root_id) values ('default', tusk.uuid_v7())")
+        return {'tree': text('stats_sources', 'alert_tree'), 'user': 'postgres'}
+
+    def test_alert_large_file(self):
+        """The limit is 100 MB; here a file of 2 MB is past it."""
+        how = self.make_tree()
+        how['edit'] = lambda t: t.replace('104857600', '1000000').replace('chunk_no = 1600', 'chunk_no = 15')
+        self.expect_alert(
+            'large_file',
+            lambda: self.primary.sql(
+                "select tusk.write_file('/big', '')",
+                "set tusk.driver = on",
+                "update tusk.files set data = null, size_bytes = 2000000, version = 2 where filename = 'big'",
+                "insert into tusk.file_chunks (file_id, chunk_no, version, checksum, data)"
+                " select f.id, 15, 2, decode(repeat('00', 16), 'hex'), 'x' from tusk.files f"
+                " where f.filename = 'big'"),
+            lambda: self.primary.sql("select tusk.delete('/big')"), **how)
+        plan = self.primary.sql('set enable_seqscan = off', f"explain {text('stats_sources', 'alert_tree')}")
+        self.assertIn('chunks_large', plan)
+
+    def test_alert_backup(self):
+        how = self.make_tree()
+        age = lambda days: lambda: self.primary.sql(
+            f"update tusk.tenants set created_at = now() - interval '{days} days'")
+        back_up = lambda: self.primary.sql("select tusk.record_backup('other', '/b', 1, now(), null, true)")
+        self.expect_alert('last_backup', age(2), back_up, **how)
+        self.primary.sql('delete from tusk.backups', "update tusk.tenants set created_at = now()")
+        self.expect_alert('last_backup', age(8), back_up, 'critical', **how)
+
+        def grow_old():
+            self.primary.sql("update tusk.backups set finished_at = now() - interval '25 hours'",
+                             "select tusk.record_backup('other', '/b', null, now(), null, false)")
+        self.expect_alert('last_backup', grow_old, back_up, **how)
+
+    def test_alert_fsck(self):
+        how = self.make_tree()
+        look = lambda missing: lambda: self.primary.sql(
+            'insert into tusk.checkups (tenant_id, scrubbed, errors, missing) '
+            f'select id, false, {missing}, {missing} from tusk.tenants')
+        self.expect_alert('fsck_missing', look(2), look(0), 'critical', **how)
 
     def test_archiver(self):
         self.addCleanup(self.archive_with, 'true')
@@ -426,6 +573,8 @@ class Stats(unittest.TestCase):
                          'set search_path = tusk_stats;'
                          f"create view thresholds as {text('stats_sources', 'thresholds')};"
                          f"create view statements as {text('stats_sources', 'statements_none')};"
+                         f"create view tree_usage as {text('stats_sources', 'usage_none')};"
+                         f"create view cache_usage as {text('stats_sources', 'usage_none')};"
                          + ''.join(f"create view {name} as {text('stats', name)};"
                                    for name in ['health_components'] + [n for n in NAMES if n != 'health_components'])
                          + 'grant usage on schema tusk_stats to pg_monitor;'

@@ -219,6 +219,10 @@ select is((select s.nlink from tusk.stat('/empty') s), 2, 'a further name');
 select tusk.delete('/empty');
 select is(pg_temp.text_of('/n1/further'), 'x', 'stays when the first goes');
 insert into tusk.file_links (file_id, folder_id, name) select tusk.id_of('/n1/further'), tusk.id_of('/'), 'third';
+select is(pg_temp.error_of('select tusk.move(''/third'', ''/n1/further'')'), '42710', 'one name of a file onto another');
+select tusk.move('/third', '/n1/further', true);
+select is((tusk.id_of('/third'), s.nlink)::text, (tusk.id_of('/n1/further'), 2)::text, 'with overwrite both stay, as with rename(2)')
+from tusk.stat('/third') s;
 select tusk.move('/third', '/fourth');
 select is(tusk.delete('/fourth'), 1::bigint, 'a further name goes');
 select is((select s.nlink from tusk.stat('/n1/further') s), 1, 'the file stays');
@@ -277,8 +281,12 @@ select tusk.restore_version('/a/summed', 9);
 select is(tusk.read_file('/a/shared'), tusk.read_file('/a/summed'), 'that can be restored');
 select is((u.files, u.folders, u.bytes_external)::text, '(4,3,0)', 'usage') from tusk.usage() u;
 
+delete from tusk.files where filename in ('summed', 'shared');
+select is((select count(*) from tusk.file_chunks), 0::bigint, 'DELETE for good takes the chunks along');
+
 -- Roles, made twice.
 select tusk.make_roles(), tusk.make_roles();
+select tusk.grant_tenant('tusk_reader', 'default'), tusk.grant_tenant('tusk_writer', 'default');
 select is(pg_temp.error_of(format('set local role %s; %s', c.role, c.call)), c.wanted, c.role || ': ' || c.call)
 from (values
   ('tusk_reader', 'select tusk.read_file(''/a/c.txt''), tusk.stat(''/a''), tusk.usage()', 'fine'),

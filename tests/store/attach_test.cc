@@ -1,6 +1,8 @@
 // Taking a tree, and the lines that people see when it cannot be had.
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <fstream>
 
 #include "support/fs_sql.h"
@@ -26,23 +28,41 @@ class Attach : public ::testing::Test {
     options.conninfo = conninfo;
     return refusal(options);
   }
+  static std::string host() {
+    std::array<char, 256> name{};
+    ::gethostname(name.data(), name.size() - 1);
+    return name.data();
+  }
   std::unique_ptr<Reactor> reactor_;
 };
 
-TEST_F(Attach, a_second_mount_is_refused_with_a_line_that_says_who_has_the_tree) {
-  StoreSession<PostgresBackend> s;
-  const Error error = refusal(s.backend().conninfo());
+TEST_F(Attach, a_tree_that_is_being_repaired_is_refused_with_a_line_that_says_by_whom) {
+  const std::string conninfo = new_database();
+  StoreSession<PostgresBackend>(conninfo).backend().detach();
+  Sql repair(conninfo);
+  repair.rows("select pg_advisory_lock(tusk.tree_lock_key(id)) from tusk.tenants");
+  const Error error = refusal(conninfo);
   EXPECT_EQ(error.code, EBUSY);
-  const std::string pid = "pid " + std::to_string(::getpid());
-  EXPECT_NE(error.what.find(pid), std::string::npos) << error.what;
-  EXPECT_NE(error.what.find("since 20"), std::string::npos) << error.what;
-  s.backend().detach();
-  EXPECT_TRUE(PostgresStore::attach({.conninfo = s.backend().conninfo(),
-                                     .tenant = "default",
-                                     .mountpoint = {},
-                                     .loaders = 1,
-                                     .before_reconnect = {}},
-                                    *reactor_));
+  const std::string backend = "backend " + repair.value("select pg_backend_pid()");
+  EXPECT_NE(error.what.find(backend), std::string::npos) << error.what;
+}
+
+TEST_F(Attach, a_mount_that_ended_leaves_no_session_and_one_that_died_is_forgotten_by_the_next) {
+  const std::string conninfo = new_database();
+  Sql sql(conninfo);
+  const auto sessions = [&] { return sql.number("select count(*) from tusk.mount_sessions"); };
+  StoreSession<PostgresBackend>(conninfo).backend().detach();
+  EXPECT_EQ(sessions(), 0);
+  const pid_t dead = ::fork();
+  if (dead == 0) ::_exit(0);
+  ::waitpid(dead, nullptr, 0);
+  sql.rows(
+      "insert into tusk.mount_sessions (tenant_id, epoch, backend_pid, pid, host, mountpoint) "
+      "select id, 77, 1, $1, $2, '/mnt' from tusk.tenants",
+      {std::to_string(dead), host()});
+  StoreSession<PostgresBackend> next(conninfo);
+  EXPECT_EQ(sessions(), 1);
+  EXPECT_EQ(sql.number("select count(*) from tusk.mount_sessions where epoch = 77"), 0);
 }
 
 TEST_F(Attach, a_tenant_that_does_not_exist_is_refused_by_name) {
@@ -128,13 +148,29 @@ TEST_F(Attach, what_sql_clients_added_is_in_the_counters_of_the_next_mount) {
   EXPECT_TRUE(broken_invariants(s.backend().conninfo()).empty());
 }
 
+TEST_F(Attach, what_groups_cost_is_known) {
+  StoreSession<PostgresBackend> s;
+  s.commit({});
+  const auto before = s.backend().store().state();
+  Buffer noise(500'000);
+  for (std::size_t i = 0, seed = 1; i < noise.size(); i++, seed = seed * 6364136223846793005u + 1)
+    noise[i] = static_cast<std::uint8_t>(seed >> 56);
+  s.commit_files({s.file(s.new_file(), "noise",
+                         std::string(reinterpret_cast<char*>(noise.data()), noise.size()))});
+  const auto after = s.backend().store().state();
+  EXPECT_EQ(after.group_statements - before.group_statements, 3u);
+  // At least the content itself; at most twice that and some pages written whole.
+  EXPECT_GT(after.wal_bytes - before.wal_bytes, noise.size());
+  EXPECT_LT(after.wal_bytes - before.wal_bytes, 4 * noise.size());
+}
+
 TEST_F(Attach, a_group_with_one_file_is_one_round_trip) {
   StoreSession<PostgresBackend> s;
   s.commit({});
   const auto before = s.backend().store().state().statements;
   s.commit_files({s.file(s.new_file(), "a", "content")});
-  // begin_group, upsert_files: one pipeline, which is one transaction.
-  EXPECT_EQ(s.backend().store().state().statements - before, 2u);
+  // begin_group, upsert_files, log_positions: one pipeline, which is one transaction.
+  EXPECT_EQ(s.backend().store().state().statements - before, 3u);
   const auto loading = s.backend().store().state().statements;
   s.names(s.root());
   // Once for the session's settings, then folders, files and links in one pipeline.

@@ -59,6 +59,7 @@ void FakeVfs::set_ready(unsigned events) {
 
 void FakeVfs::interrupt(std::uint64_t token) {
   interrupts_++;
+  if (locks_.interrupt(token)) return;
   const auto found = std::ranges::find(parked_, token, &Parked::token);
   if (found == parked_.end()) return;
   Parked parked = std::move(*found);

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "tuskfs/vfs/vfs.h"
+#include "tuskfs/vfs/locks.h"
 
 namespace tusk::test {
 
@@ -83,6 +83,15 @@ class FakeVfs final : public vfs::Vfs {
              vfs::Reply<std::uint64_t>) override;
   void poll(const vfs::Call&, Ino, Handle, vfs::Wake, vfs::Reply<unsigned>) override;
   void interrupt(std::uint64_t token) override;
+  void getlk(const vfs::Call&, Ino ino, const vfs::Lock& wanted,
+             vfs::Reply<vfs::Lock> reply) override {
+    locks_.find(ino, wanted, std::move(reply));
+  }
+  void setlk(const vfs::Call& call, Ino ino, const vfs::Lock& wanted, bool waits,
+             vfs::Reply<void> reply) override {
+    locks_.set(ino, wanted, waits, call.token, std::move(reply));
+  }
+  void release_locks(Ino ino, Handle handle) override { locks_.closed(ino, handle); }
   bool wants_flush() const override { return wants_flush_; }
   void set_kernel_cache(vfs::KernelCache* cache) override { kernel_cache_ = cache; }
 
@@ -126,6 +135,7 @@ class FakeVfs final : public vfs::Vfs {
   std::map<std::string, int> errors_;
   std::set<std::string> held_;
   std::vector<Parked> parked_;
+  vfs::Locks locks_;
   std::size_t interrupts_ = 0;
   unsigned ready_ = POLLIN | POLLOUT;
   std::vector<vfs::Wake> wakes_;

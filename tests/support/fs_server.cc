@@ -10,6 +10,8 @@
 #include <fstream>
 #include <stdexcept>
 
+#include "support/fs_sql.h"
+
 namespace tusk::test {
 
 std::string postgres_program(const std::string& name) {
@@ -45,14 +47,22 @@ Server::Server(ServerSetup setup)
       data_(setup.data.empty() ? temp_.path() / "data" : setup.data),
       settings_(std::move(setup.settings)),
       conninfo_("host=" + temp_.path().string() + " dbname=postgres user=postgres") {
-  run_ok({postgres_program("initdb"), "-D", data_, "-U", "postgres", "-A", "trust", "-E", "UTF8",
-          "--locale=C", "--data-checksums", "--no-sync", "--waldir", temp_.path() / "wal"},
-         as_owner());
+  if (setup.primary != nullptr) {
+    run_ok({postgres_program("pg_basebackup"), "-D", data_, "-d",
+            setup.primary->conninfo() + " application_name=standby", "-X", "stream", "-c", "fast",
+            "-R", "--no-sync", "--waldir", temp_.path() / "wal"},
+           as_owner());
+  } else {
+    run_ok({postgres_program("initdb"), "-D", data_, "-U", "postgres", "-A", "trust", "-E", "UTF8",
+            "--locale=C", "--data-checksums", "--no-sync", "--waldir", temp_.path() / "wal"},
+           as_owner());
+  }
   start();
 }
 
 Server::~Server() {
   if (!postmaster_) return;
+  thaw();
   postmaster_->signal(SIGQUIT);
   postmaster_->wait(std::chrono::seconds(20));
 }
@@ -87,11 +97,50 @@ void Server::stop() {
   postmaster_.reset();
 }
 
+void Server::crash() {
+  if (!postmaster_) return;
+  postmaster_->signal(SIGQUIT);
+  postmaster_->wait(std::chrono::seconds(60));
+  postmaster_.reset();
+}
+
 void Server::kill9() {
   if (!postmaster_) return;
   postmaster_->signal(SIGKILL);
   postmaster_->wait(std::chrono::seconds(10));
   postmaster_.reset();
+}
+
+void Server::signal_all(int number) const {
+  if (!postmaster_) return;
+  // The postmaster first: it would replace those of its children that die.
+  std::vector<pid_t> pids = {postmaster_->pid()};
+  const std::string pid = std::to_string(postmaster_->pid());
+  std::ifstream children("/proc/" + pid + "/task/" + pid + "/children");
+  for (pid_t child = 0; children >> child;) pids.push_back(child);
+  for (const pid_t each : pids) ::kill(each, number);
+}
+
+void Server::kill9_all() {
+  signal_all(SIGKILL);
+  kill9();
+}
+
+void Server::promote() const { Sql(conninfo_).value("select pg_promote()"); }
+
+void Server::await_standby() const {
+  Sql sql(conninfo_);
+  sql.run("alter system set synchronous_standby_names = '*'");
+  sql.run("select pg_reload_conf()");
+  const bool is_sync = eventually([&] {
+    return sql.number("select count(*) from pg_stat_replication where sync_state = 'sync'") == 1;
+  });
+  if (!is_sync) throw std::runtime_error("the standby does not follow");
+}
+
+std::string conninfo_of_both(const Server& first, const Server& second) {
+  return "host=" + first.folder().string() + "," + second.folder().string() +
+         " dbname=postgres user=postgres";
 }
 
 }  // namespace tusk::test

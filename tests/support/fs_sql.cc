@@ -15,7 +15,8 @@ Outcome checked(PGconn* connection, PGresult* raw, const std::string& query) {
   Outcome result(raw, &::PQclear);
   const ExecStatusType status = ::PQresultStatus(raw);
   if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK) return result;
-  throw std::runtime_error(query + ": " + ::PQerrorMessage(connection));
+  const char* state = ::PQresultErrorField(result.get(), PG_DIAG_SQLSTATE);
+  throw SqlError(query + ": " + ::PQerrorMessage(connection), state ? state : "");
 }
 
 SqlRow row_of(const PGresult* result, int row) {

@@ -4,12 +4,20 @@
 #include <libpq-fe.h>
 
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 namespace tusk::test {
 
 using SqlRow = std::vector<std::string>;  // as text; NULL is "<null>"
+
+// What the server says, with its SQLSTATE.
+struct SqlError : std::runtime_error {
+  SqlError(const std::string& what, std::string sqlstate)
+      : std::runtime_error(what), state(std::move(sqlstate)) {}
+  std::string state;
+};
 
 class Sql {
  public:

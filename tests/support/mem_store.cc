@@ -32,7 +32,12 @@ Attached MemStore::attach() {
   durable_ = state_;
   undurable_.clear();
   delegation_ = Delegation::held;
-  return {{}, folder_row(state_.folders.at(root_)), state_.usage, GroupNo{state_.last_group}, true};
+  return {{},
+          folder_row(state_.folders.at(root_)),
+          state_.usage,
+          GroupNo{state_.last_group},
+          store::Presence::alone,
+          true};
 }
 
 FolderRow MemStore::folder_row(const FolderRow& row) const {

@@ -35,12 +35,29 @@ class MemStore final : public store::Store {
   void load_trashed(const store::TrashQuery&,
                     store::Callback<Result<store::TrashedEntry>>) override;
   void load_ownership(FolderId, uid_t, store::Callback<Result<bool>>) override;
+  void load_size(FolderId, std::optional<uid_t>, store::Callback<Result<store::Usage>>) override;
+  store::Quota quota() const override { return limit; }
   bool has_references() const override { return false; }
   void load_reference(Uuid, store::Callback<Result<std::string>>) override;
   void commit(std::shared_ptr<const store::Group>, store::Callback<store::CommitResult>) override;
   void set_delegate(store::Delegate* delegate) override { delegate_ = delegate; }
   void give_back() override;
   void take_back() override;
+  // Nobody else has it mounted.
+  void share() override {}
+  void rest() override {}
+  void wake() override {}
+  void look(store::Callback<Result<void>> callback) override { callback({}); }
+  bool has_others() const override { return false; }
+  bool is_certain() const override { return true; }
+  void sustain(std::vector<FileId>, bool) override {}
+  void set_locks(const store::LockQuestion&, store::Callback<Result<bool>> callback) override {
+    callback(true);
+  }
+  void find_lock(const store::LockQuestion&,
+                 store::Callback<Result<std::optional<store::FileLock>>> callback) override {
+    callback(std::nullopt);
+  }
 
   // Somebody else wants to write; has written, `ids` among it; or has ended.
   enum class Delegation { held, recalled, lent, wanted };
@@ -48,6 +65,8 @@ class MemStore final : public store::Store {
   void recall();
   void tell_changed(std::vector<Uuid> ids);
   void return_delegation(std::vector<Uuid> ids);
+
+  store::Quota limit;
 
   // Nothing is answered before it is stepped; `automatic` answers everything at once.
   bool automatic = false;

@@ -148,6 +148,28 @@ void MemStore::load_ownership(FolderId, uid_t, Callback<Result<bool>> callback) 
   });
 }
 
+// Whosever it is.
+void MemStore::load_size(FolderId folder, std::optional<uid_t>, Callback<Result<Usage>> callback) {
+  answer([this, folder, callback = std::move(callback)](bool connected) mutable {
+    if (!connected) return callback(std::unexpected(not_connected()));
+    std::set<FolderId> below{folder};
+    for (std::size_t before = 0; before != below.size();) {
+      before = below.size();
+      for (const auto& [id, row] : state_.folders)
+        if (below.contains(row.parent) && !is_trashed(id.uuid)) below.insert(id);
+    }
+    std::set<FileId> held;
+    for (const auto& [id, row] : state_.files)
+      if (below.contains(row.folder) && !is_hidden(id)) held.insert(id);
+    for (const auto& [place, id] : state_.links)
+      if (below.contains(place.first)) held.insert(id);
+    Usage usage{static_cast<std::int64_t>(held.size()), static_cast<std::int64_t>(below.size()) - 1,
+                0};
+    for (const FileId id : held) usage.bytes += static_cast<std::int64_t>(state_.files.at(id).size);
+    callback(usage);
+  });
+}
+
 void MemStore::load_reference(Uuid, Callback<Result<std::string>> callback) {
   answer([callback = std::move(callback)](bool connected) mutable {
     if (!connected) return callback(std::unexpected(not_connected()));

@@ -12,6 +12,8 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "support/sweeper.h"
+
 namespace tusk::test {
 namespace {
 
@@ -32,6 +34,35 @@ std::filesystem::path make_folder(const std::filesystem::path& path, std::option
   return path;
 }
 
+// What a mount makes of a new data folder before it has a tree: made once a program, as that takes
+// longer than most tests. Its server is stopped in good order.
+class EmbeddedTemplate {
+ public:
+  EmbeddedTemplate() {
+    run_ok({TUSKFS_BINARY, "migrate", "up", "--data-dir", path()});
+    std::ifstream file(path() / "cluster" / "postmaster.pid");
+    pid_t pid = 0;
+    if (!(file >> pid) || pid <= 1) return;
+    ::kill(pid, SIGINT);
+    if (!eventually([pid] { return ::kill(pid, 0) != 0; }, std::chrono::seconds(60)))
+      throw std::runtime_error("the server of the template does not stop");
+  }
+  void copy_to(const std::filesystem::path& data_dir) const {
+    run_ok({"cp", "-a", "--reflink=auto", path(), data_dir});
+  }
+
+ private:
+  std::filesystem::path path() const { return temp_.path() / "data"; }
+
+  TempFolder temp_;
+};
+
+// Of root's mounts: another user's belong to him.
+void make_cluster(const std::filesystem::path& data_dir) {
+  static const EmbeddedTemplate made;
+  made.copy_to(data_dir);
+}
+
 }  // namespace
 
 TempFolder::TempFolder(std::optional<User> owner) {
@@ -40,6 +71,7 @@ TempFolder::TempFolder(std::optional<User> owner) {
   if (::mkdtemp(pattern.data()) == nullptr)
     throw std::system_error(errno, std::generic_category(), pattern);
   path_ = pattern;
+  Sweeper::of_this_program().add_folder(path_);
   if (::chmod(path_.c_str(), 0755) != 0)
     throw std::system_error(errno, std::generic_category(), pattern);
   if (owner && ::chown(path_.c_str(), owner->uid, owner->gid) != 0)
@@ -76,6 +108,8 @@ Mount::Mount(MountSetup setup)
       temp_(setup_.user),
       mountpoint_(make_folder(temp_.path() / "mnt", setup_.user)),
       data_dir_(setup_.data_dir.empty() ? temp_.path() / "data" : setup_.data_dir) {
+  if (setup_.database.empty() && setup_.data_dir.empty() && !setup_.user && setup_.env.empty())
+    make_cluster(data_dir_);
   try {
     mount();
   } catch (...) {
@@ -109,6 +143,7 @@ void Mount::mount(const std::vector<std::string>& further) {
   spawn.env = setup_.env;
   spawn.death_signal = SIGTERM;  // the driver then unmounts by itself
   driver_.emplace(args, spawn);
+  Sweeper::of_this_program().add_driver(driver_->pid());
   await_mounted();
 }
 

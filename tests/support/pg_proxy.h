@@ -20,9 +20,9 @@ class PgProxy {
 
   // Instead of "host=…" of the server's conninfo.
   std::string folder() const { return temp_.path().string(); }
-  // From the next message of a client on that has `part` in it (the name of a statement), the server
-  // gets it and the client gets no answer: the connection is cut once the server has answered.
-  // Connections made afterwards work.
+  // From the next message of a client on that has `part` in it (the name of a statement), the
+  // server gets it and the client gets no answer: the connection is cut once the server has
+  // answered. Connections made afterwards work.
   void lose_next_answer_to(std::string part) {
     part_ = std::move(part);
     losing_ = true;

@@ -51,7 +51,7 @@ void World::do_create() {
   const int folder = any(model_.folders());
   const std::string entry = name();
   std::optional<vfs::Outcome<vfs::Created>> out;
-  fs_->create({}, ino(folder), entry, 0644, O_RDWR, into(out));
+  fs_->create({}, ino(folder), entry, 0644, O_RDWR | O_EXCL, into(out));
   settle(out);
   const int code = model_.create(folder, entry, 0644);
   expect(out, code, "create " + entry);
@@ -309,7 +309,7 @@ void World::do_clone() {
     expect(made, model_.mkdir(folder, entry, 0755), "mkdir for a clone");
   } else {
     std::optional<vfs::Outcome<vfs::Created>> made;
-    fs_->create({}, ino(folder), entry, 0644, O_WRONLY, into(made));
+    fs_->create({}, ino(folder), entry, 0644, O_WRONLY | O_EXCL, into(made));
     settle(made);
     expect(made, model_.create(folder, entry, 0644), "create for a clone");
     if (made && *made) fs_->release((*made)->entry.attr.ino, (*made)->opened.handle);

@@ -50,7 +50,7 @@ inline constexpr Ino kRootIno{1};
 // An open file or folder handle, chosen by the implementer of the Vfs.
 enum class Handle : std::uint64_t {};
 
-// Number of a transaction group; consecutive within a tree, over all its mounts.
+// Number of a transaction group; consecutive within a mount.
 enum class GroupNo : std::int64_t {};
 
 // A file's published contents are numbered from 1; 0 has never been published.

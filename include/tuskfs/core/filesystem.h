@@ -24,6 +24,7 @@ struct Status {
   std::chrono::nanoseconds commit_p50{}, commit_p99{}, commit_most{};
   std::chrono::nanoseconds lag{};  // of the oldest change that is not committed; 0: there is none
   bool has_delegation = false;     // else others may write
+  std::string presence;            // alone, shared or asleep: see store::Presence
   std::uint64_t delegations_lent = 0;
   std::string last_error;  // of the commit that is being retried; empty when all is well
 };

@@ -6,6 +6,8 @@
 #include <functional>
 #include <string>
 
+#include "tuskfs/vfs/meter.h"
+
 namespace tusk::core {
 
 enum class Durability { fsync, close, none };
@@ -30,6 +32,7 @@ struct Options {
   std::size_t nodes_limit = 300'000;     // inodes kept in memory while the kernel lets go of them
   // Bytes free on the disk that holds the data; empty when it cannot be known.
   std::function<std::uint64_t()> free_bytes;
+  vfs::Meter* meter = nullptr;  // told what operations waited for; outlives the filesystem
 };
 
 }  // namespace tusk::core

@@ -23,7 +23,8 @@ struct MountOptions {
 class Session {
  public:
   // Mounts. Errors: ENOENT, ENOTDIR, EBUSY, EPERM … with a line that says what to do.
-  // What is asked and answered is noted in `meter`, if there is one, which must outlive the session.
+  // What is asked and answered is noted in `meter`, if there is one, which must outlive the
+  // session.
   static Result<std::unique_ptr<Session>> mount(const MountOptions&, Reactor&, vfs::Vfs&,
                                                 vfs::Meter* meter = nullptr);
   // Unmounts. Verbs that wait may be answered, to nobody, until then: let the Vfs finish first.

@@ -3,8 +3,8 @@
 // DIR/2026-11-23T01-02-03Z/
 //   manifest.json   what the backup is, and the SHA-256 of every other file
 //   dump/           pg_dump of schema tusk in directory format
-//   objects/        large files' contents, laid out as --objects has them; what did not change since
-//                   the backup before is linked from there
+//   objects/        large files' contents, laid out as --objects has them; what did not change
+//                   since the backup before is linked from there
 //
 // A backup is made under a hidden name and renamed when all of it is on the disk: what bears a
 // backup's name is whole.

@@ -58,12 +58,17 @@ class CacheStore {
     // Whether changes are heard of from now on; what was known before must be asked for again.
     std::function<void(bool)> hears;
   };
-  // The watcher is called on the executor's thread.
-  static std::unique_ptr<CacheStore> start(Executor&, const std::string& conninfo, Watcher);
+  // The watcher is called on the executor's thread; `before_connect` on the cache's, before each
+  // attempt; may be empty.
+  static std::unique_ptr<CacheStore> start(Executor&, const std::string& conninfo, Watcher,
+                                           std::function<void()> before_connect = {});
   virtual ~CacheStore() = default;
 
   virtual void get(const std::string& key, Callback<Result<std::optional<CacheEntry>>>) = 0;
   virtual void find(const std::string& key, Callback<Result<std::optional<CacheEntry>>>) = 0;
+  // By the sha256 of the key's bytes in hex: a key that is longer than 85 bytes.
+  virtual void find_by_hash(const std::string& hash,
+                            Callback<Result<std::optional<CacheEntry>>>) = 0;
   virtual void scan(const std::string& after, int limit,
                     Callback<Result<std::vector<CacheEntry>>>) = 0;
   // The entry as it is then; empty: there was one, with `only_new`.

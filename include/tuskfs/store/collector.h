@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -64,7 +65,9 @@ Result<int> install_views(const std::string& conninfo);
 
 class Collector {
  public:
-  static std::unique_ptr<Collector> start(Executor&, const std::string& conninfo);
+  // `before_connect`: called on the collecting thread before each attempt; may be empty.
+  static std::unique_ptr<Collector> start(Executor&, const std::string& conninfo,
+                                          std::function<void()> before_connect = {});
   virtual ~Collector() = default;
 
   // A file of sql/stats by its name. ENOTCONN: the server cannot be reached; EACCES; ETIMEDOUT: it

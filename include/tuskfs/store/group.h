@@ -25,10 +25,14 @@ struct FileChange {
   bool has_content = false;  // false: row.form, size, version, holes are still written; data is not
   SharedBytes data;          // with has_content and Form::inline_data; null means empty
   SharedBytes head;          // first bytes of a chunked file where known, to tell its mime type
-  bool orphan = false;       // no name left but still open: the row keeps its content, unseen
+  bool orphan = false;  // no name left: the row keeps its content, unseen, while a mount has it
+                        // open
+  bool is_open = true;  // of an orphan: by this mount
   std::optional<Deletion> trashed;  // no name left, and in the trash with this state
   // The stored content becomes a version that ended then, unless the new one is the same.
   std::optional<WallTime> previous_until;
+  bool only_read = false;  // nothing but when it was read
+  Version base = 0;  // chunked, with content: chunks that no group brings are those of this version
 };
 
 struct Trashed {

@@ -30,7 +30,7 @@ struct PastVersion {
   Form form = Form::inline_data;
   std::vector<ChunkRange> holes;
   std::optional<Checksum> checksum;
-  std::optional<Uuid> object;  // as FileRow's
+  std::optional<Uuid> object;      // as FileRow's
   std::string why;                 // created, overwritten, edited or restored
   std::optional<Version> same_as;  // restored: the version that it is again
 };
@@ -76,7 +76,8 @@ struct SpaceUsed {
 // Paths are absolute within the tree.
 class History {
  public:
-  // `objects`: to read large files. ENOENT: no such tree. Fails as migrate does on a database it cannot work with.
+  // `objects`: to read large files. ENOENT: no such tree. Fails as migrate does on a database it
+  // cannot work with.
   static Result<std::unique_ptr<History>> open(const std::string& conninfo,
                                                const std::string& tenant,
                                                const objects::Access& objects = {});

@@ -32,7 +32,10 @@ struct SchemaStatus {
 
 // All refuse a server under 13, a database that is not UTF-8, drift (a recorded checksum that
 // differs) and a schema newer than this binary, each with one clear line.
-Result<SchemaStatus> schema_status(const std::string& conninfo, Schema schema = Schema::tree);
+// A standby that is the only server can be asked as well; of several, the primary is, unless told.
+enum class AskedOf { primary, standby };
+Result<SchemaStatus> schema_status(const std::string& conninfo, Schema schema = Schema::tree,
+                                   AskedOf of = AskedOf::primary);
 // Each step in one transaction under an advisory lock with a lock_timeout. `to` < 0: the newest.
 // Return the numbers that were run.
 Result<std::vector<int>> migrate_up(const std::string& conninfo, int to = -1,

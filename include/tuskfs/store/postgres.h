@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -22,12 +23,15 @@ struct PostgresOptions {
   // When history is cleaned up for the first time after the mount, and then again and again.
   std::chrono::milliseconds clean_first_after = std::chrono::seconds(30);
   std::chrono::milliseconds clean_every = std::chrono::minutes(10);
-  // Where large files go, its `tree` filled in by the store. Without a location the noted one counts,
-  // without that `objects_default`; when that is empty too, everything stays in the database.
+  // Where large files go, its `tree` filled in by the store. Without a location the noted one
+  // counts, without that `objects_default`; when that is empty too, everything stays in the
+  // database.
   objects::Options objects = {};
   std::string objects_default = {};
   // For how long an object stays that nothing refers to any more.
   std::chrono::seconds object_grace = std::chrono::hours(1);
+  // Nothing is written, and of several servers a standby is preferred. For readers alone.
+  bool only_reads = false;
   // Called on a worker thread before each attempt to reconnect (the embedded cluster restarts
   // itself here); may be empty.
   std::function<void()> before_reconnect;
@@ -48,10 +52,21 @@ class PostgresStore : public Store {
     bool connected = false;
     std::string database;  // "dbname at host:port", without secrets
     int schema_version = 0;
-    std::uint64_t statements = 0;  // sent so far, for tests that count round trips
+    std::uint64_t statements = 0;  // sent so far
+    // Of groups that were committed: their statements; the WAL that the server wrote from a group's
+    // first statement to its last, also that of others if they wrote just then, without the record
+    // of the commit itself.
+    std::uint64_t group_statements = 0, wal_bytes = 0;
+    std::vector<OtherMount> others = {};
+    // Who the delegation was last given up for, and when. Nobody yet: no time.
+    Writer lent_to = {};
+    WallTime lent_at = {};
   };
   virtual State state() const = 0;
 };
+
+// Of a PastReader: no moment, but what is there whenever it is asked.
+inline constexpr WallTime kPresent{INT64_MAX};
 
 // A tree at one moment, beside whoever has it mounted: takes and changes nothing.
 class PastReader {
@@ -60,6 +75,9 @@ class PastReader {
   // snapshot, or the tree was not there yet. Blocking. The schema must be this program's.
   static Result<std::unique_ptr<PastReader>> open(const PostgresOptions&, const std::string& moment,
                                                   Executor&);
+  // The tree as it is: at() is kPresent. What is read of a version that others have replaced
+  // meanwhile is ESTALE.
+  static Result<std::unique_ptr<PastReader>> open_present(const PostgresOptions&, Executor&);
   virtual ~PastReader() = default;
 
   virtual WallTime at() const = 0;

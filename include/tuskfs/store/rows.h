@@ -91,8 +91,8 @@ struct Policy {
   std::chrono::seconds version_age = std::chrono::days(90);
   std::chrono::seconds version_interval{10};           // contents closer together count as one
   std::chrono::seconds trash = std::chrono::days(30);  // for which deleted things stay; 0: gone
-  std::uint64_t inline_below = 1 << 20;      // contents up to this are in the file's row
-  std::uint64_t external_above = 10 << 20;   // larger ones are objects, where there is a place
+  std::uint64_t inline_below = 1 << 20;                // contents up to this are in the file's row
+  std::uint64_t external_above = 10 << 20;  // larger ones are objects, where there is a place
 };
 
 // Maintained with every group, so that statfs never counts rows.

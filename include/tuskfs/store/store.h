@@ -11,6 +11,7 @@
 
 #include "tuskfs/base/result.h"
 #include "tuskfs/store/group.h"
+#include "tuskfs/store/quota.h"
 #include "tuskfs/store/rows.h"
 
 namespace tusk::store {
@@ -62,6 +63,7 @@ struct TrashQuery {
 struct TrashedEntry {
   std::variant<FolderRow, FileRow> row;
   bool has_any = false;
+  Usage usage;  // of all that leaves the trash with it
 };
 
 // Files and folders by id, as they are in the tree now; what is asked for and not here is in it no
@@ -91,21 +93,71 @@ struct CommitResult {
   CommitState state = CommitState::committed;
   Error error = {};                   // code: ENOSPC on a full disk, EIO otherwise
   std::vector<Refusal> refused = {};  // with `committed`: all but these are in
+  // With `committed`: others had changed these meanwhile, or taken their places, which others keep;
+  // what contents the groups up to this one had of them is in lost+found. The Delegate was
+  // recalled.
+  std::vector<Uuid> displaced = {};
   // With `committed`, of a group that counts itself: what it is now.
   std::optional<Usage> usage = {};
+};
+
+// Whether a mount looks at its tree alone; if not, what it answers must be what others committed
+// and, as far as others may look for it, what they will find.
+enum class Presence {
+  alone,   // no other mount looks at the tree
+  shared,  // others may
+  asleep,  // this one does not, so that another one can be alone
+};
+
+// For people: another mount of the tree.
+struct OtherMount {
+  std::string host;
+  std::int64_t pid = 0;
+  std::string mountpoint;
+  std::string since;      // as ISO 8601, UTC
+  bool is_alive = false;  // it has its connection
+};
+
+// For people: who writes in the tree, or wants to.
+struct Writer {
+  std::int64_t pid = 0;  // of the server's process
+  std::string user, application;
+  std::string mount;  // "host:mountpoint"; empty: an SQL client
+};
+
+// What a program has locked of a file, in bytes.
+struct FileLock {
+  std::int64_t first = 0, last = INT64_MAX;
+  bool is_exclusive = false;
+  std::int64_t pid = 0;
+};
+struct LockQuestion {
+  Uuid file;
+  bool is_range = true;                 // by fcntl(2); else by flock(2)
+  std::int64_t owner = 0;               // as this mount's kernel numbers them
+  std::optional<FileLock> wanted = {};  // nothing: what it has, it had
+  bool waits = false;                   // to be called once it may be given
+  std::vector<FileLock> then = {};      // all that the owner has of the file if it is
 };
 
 // Holds the delegation of the tree: while it does, nobody else writes in it. On the core thread.
 class Delegate {
  public:
   virtual ~Delegate() = default;
-  // Somebody waits to write: give_back() is to follow once everything is committed.
+  // Somebody waits to write, or others have written while the database was away: give_back() is to
+  // follow once everything is committed.
   virtual void recalled() = 0;
-  // Others have changed these while it is away, and more may come; or while the database was away,
-  // and it was lost for that time.
+  // Others have changed these while it is away, and more may come.
   virtual void changed(std::vector<Uuid> ids) = 0;
   // It is back, after others have changed these.
   virtual void returned(std::vector<Uuid> ids, Usage usage) = 0;
+
+  // Another mount waits to look at the tree: share() is to follow once all that was answered is
+  // committed.
+  virtual void asked_to_share() = 0;
+  virtual void presence(Presence) = 0;
+  // Another mount let go of a lock that this one waits for; of any file, perhaps.
+  virtual void lock_freed(std::optional<Uuid> file) = 0;
 };
 
 class Store {
@@ -129,6 +181,11 @@ class Store {
   // Whether the folder and everything below it, as committed, belongs to the user.
   virtual void load_ownership(FolderId, uid_t, Callback<Result<bool>>) = 0;
 
+  // What is below a folder, as committed; with an owner what of that is his, as a clone has it.
+  virtual void load_size(FolderId, std::optional<uid_t>, Callback<Result<Usage>>) = 0;
+  // Of the tree, as of a moment ago.
+  virtual Quota quota() const = 0;
+
   // Whether rows of applications can refer to files or folders, and keep them from being deleted; a
   // moment old. Then load_reference tells by which constraint of which table one is; empty: by
   // none.
@@ -143,6 +200,27 @@ class Store {
   // Others may write. No commit may follow before returned(), which is to be asked for.
   virtual void give_back() = 0;
   virtual void take_back() = 0;
+
+  // The Delegate is told when it is done: presence().
+  virtual void share() = 0;  // after asked_to_share()
+  virtual void rest() = 0;   // from shared to asleep
+  virtual void wake() = 0;   // from asleep to shared
+  // Answers once the Delegate was told of all that others had committed when it was asked.
+  virtual void look(Callback<Result<void>>) = 0;
+
+  // Whether the tree has other mounts, looking or not, there or without a connection.
+  virtual bool has_others() const = 0;
+  // Whether the delegation and the presence are as the delegate was told: not so for a moment after
+  // this process was frozen, while others may have given it up.
+  virtual bool is_certain() const = 0;
+  // Whether no lock of another mount is in the way; then the others know what the owner has.
+  virtual void set_locks(const LockQuestion&, Callback<Result<bool>>) = 0;
+  // A lock of another mount that is in the way.
+  virtual void find_lock(const LockQuestion&, Callback<Result<std::optional<FileLock>>>) = 0;
+
+  // Files without a name that this mount has open, or no longer has: while it does they stay
+  // readable, whoever removed them.
+  virtual void sustain(std::vector<FileId>, bool is_open) = 0;
 };
 
 // What a mount learns when it takes a tree.
@@ -151,8 +229,10 @@ struct Attached {
   FolderRow root;
   Usage usage;
   GroupNo last_group{};
+  Presence presence = Presence::alone;
   bool has_objects = false;  // there is a place for objects
   WallTime last_snapshot{};  // zero: there is none
+  Quota quota = {};
 };
 
 }  // namespace tusk::store

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -20,7 +21,7 @@ struct Access {
   pid_t pid = 0;
   std::string_view operation;
   std::uint64_t ino = 0;  // of a verb on a name: the folder's
-  std::string_view name;  // any bytes; empty: none
+  std::string name;       // any bytes; empty: none
   int error = 0;
   std::chrono::nanoseconds took{};
 };

@@ -123,6 +123,23 @@ struct CopyRange {
   std::size_t size = 0;
 };
 
+// A lock that a program has of a file, or wants: by flock(2) of all of it, or by fcntl(2) of a
+// range.
+enum class LockType : std::uint8_t { none, shared, exclusive };
+struct LockOwner {
+  bool is_range = true;
+  std::uint64_t id = 0;  // as the kernel numbers processes and open files
+  auto operator<=>(const LockOwner&) const = default;
+};
+struct Lock {
+  LockOwner owner;
+  LockType type = LockType::none;
+  std::uint64_t first = 0, last = INT64_MAX;  // bytes
+  pid_t pid = 0;                              // 0: of another machine, perhaps
+  Handle via{};                               // the open file it was asked through
+  bool operator==(const Lock&) const = default;
+};
+
 // What the kernel remembers of the tree. Any call returns at once; the work is another thread's, as
 // the kernel may answer it with requests.
 class KernelCache {
@@ -132,6 +149,8 @@ class KernelCache {
   virtual void drop_entry(Ino parent, std::string_view name) = 0;
   // The kernel forgets attributes, content and listing of an inode.
   virtual void drop_inode(Ino) = 0;
+  // Called, on whatever thread, once all that was to be dropped before is.
+  virtual void after_drops(std::move_only_function<void()> call) = 0;
   // Much is still to be done: what is not needed should not be asked for now.
   virtual bool is_behind() const = 0;
 };
@@ -171,8 +190,8 @@ class Vfs {
   virtual void flush(const Call&, Ino, Handle, Reply<void>) = 0;
   virtual void release(Ino, Handle) = 0;
   virtual void fsync(const Call&, Ino, Handle, Reply<void>) = 0;
-  // What can be done now without waiting, as poll(2) tells it. `wake`, unless null, is for when that
-  // may have changed; it is let go of with the handle. Files are always ready.
+  // What can be done now without waiting, as poll(2) tells it. `wake`, unless null, is for when
+  // that may have changed; it is let go of with the handle. Files are always ready.
   virtual void poll(const Call&, Ino, Handle, Wake, Reply<unsigned> reply) {
     reply(POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM);
   }
@@ -205,6 +224,14 @@ class Vfs {
   virtual void clone(const Call&, Ino source, Ino target, Reply<void>) = 0;
   // whence: SEEK_DATA or SEEK_HOLE.
   virtual void lseek(const Call&, Ino, std::uint64_t offset, int whence, Reply<std::uint64_t>) = 0;
+
+  // A lock that is in the way of `wanted`, or type none.
+  virtual void getlk(const Call&, Ino, const Lock& wanted, Reply<Lock>) = 0;
+  // Type none lets go. EAGAIN while another owner is in the way, unless the call `waits`; then
+  // EINTR when it gives up, and EDEADLK where owners of ranges would wait for each other in a ring.
+  virtual void setlk(const Call&, Ino, const Lock& wanted, bool waits, Reply<void>) = 0;
+  // An open file is closed: ranges that were locked through it are let go of at the latest now.
+  virtual void release_locks(Ino, Handle) = 0;
 
   // The caller of a waiting verb gave up: it is answered EINTR if it still waits.
   virtual void interrupt(std::uint64_t token) = 0;

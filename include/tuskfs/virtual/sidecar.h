@@ -24,6 +24,9 @@ struct SidecarSetup {
   std::string conninfo;  // may hold a password: never logged
   uid_t uid = 0;         // whose the files are
   gid_t gid = 0;
+  // Called on a worker thread before each attempt to connect, to start a server that is down; may
+  // be empty.
+  std::function<void()> before_connect = {};
   // Its root is the mount's; else it is shown in another tree (see Setup::sidecar).
   bool alone = true;
   // Between two samples for alerts, while somebody reads them.

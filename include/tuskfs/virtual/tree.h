@@ -32,17 +32,21 @@ struct Setup {
   vfs::Vfs* sidecar = nullptr;
   std::vector<std::string> sidecar_names = {};
   bool sidecar_in_root = false;
+  bool is_live = false;  // moments are no past: see MomentSetup
   std::chrono::nanoseconds patience = std::chrono::seconds(60);  // with a database that is away
 };
 
 // `core` with .tusk in it. Everything given must outlive what is returned.
 std::unique_ptr<vfs::Vfs> with_dot_tusk(vfs::Vfs& core, Executor&, store::PastStore&, Setup);
 
-// The tree as it was at one moment, and nothing else; `root` as it was then. `status_text` answers
-// user.tusk.status of the root.
+// The tree as it was at one moment, and nothing else; `root` as it was then. With `is_live` it is
+// the tree as it is whenever it is asked: what was answered holds for a second, an open file stays
+// what it was, and one that is changed is another inode. `status_text` answers user.tusk.status of
+// the root.
 struct MomentSetup {
   store::FolderRow root;
   WallTime at{};
+  bool is_live = false;
   std::chrono::nanoseconds patience = std::chrono::seconds(60);
   std::function<std::string()> status_text;
 };

@@ -5,6 +5,7 @@
 #include "core/loads.h"
 #include "core/policy.h"
 #include "core/publish.h"
+#include "core/quota.h"
 #include "core/tree.h"
 #include "core/verbs.h"
 #include "tuskfs/base/log.h"
@@ -63,6 +64,41 @@ Attempt<void> check_owners(Core& core, const vfs::Call& call, const Node& source
   return {};
 }
 
+void ask_size(Core& core, FolderId folder, std::optional<uid_t> owner,
+              std::shared_ptr<CloneCheck> check) {
+  core.store.load_size(folder, owner, [&core, folder, owner, check](Result<store::Usage> size) {
+    const auto again = [&core, folder, owner, check] { ask_size(core, folder, owner, check); };
+    if (asked_again(core, size, again)) return;
+    check->size = std::move(size);
+    core.lot.wake(check->waiters);
+  });
+}
+
+// How much the clone will be at most: what was below the source when the database was asked, and
+// all that may have come there since. Nobody asks where there is no quota.
+Attempt<store::Usage> size_of_clone(Core& core, const vfs::Call& call, const Node& source,
+                                    const std::shared_ptr<CloneCheck>& check) {
+  if (core.store.quota() == store::Quota{}) return store::Usage{};
+  if (!check->sized_since) {
+    core.txg.publish_all();
+    check->sized_since = core.txg.last_changed();
+    check->grown = core.claims.grown;
+  }
+  if (!core.txg.is_committed(*check->sized_since)) return wait_on(core.txg.want_commit());
+  const auto owner = call.uid == 0 ? std::nullopt : std::optional(call.uid);
+  if (!std::exchange(check->size_asked, true)) ask_size(core, source.folder_id(), owner, check);
+  if (!check->size) return wait_on(check->waiters);
+  if (!*check->size) {
+    log::error("cannot tell how much {} is: {}", source.id.text(), check->size->error().what);
+    return error(EIO);
+  }
+  const store::Usage& then = **check->size;
+  const store::Usage& grown = core.claims.grown;
+  return store::Usage{.files = then.files + grown.files - check->grown.files,
+                      .folders = then.folders + grown.folders - check->grown.folders,
+                      .bytes = then.bytes + grown.bytes - check->grown.bytes};
+}
+
 void take_attributes(Core& core, const Node& source, Node& target) {
   target.meta.mode = source.meta.mode;
   target.meta.uid = source.meta.uid;
@@ -87,7 +123,7 @@ void take_policy(Core& core, const Node& source, Node& target) {
 void take_content(Core& core, Node& source, Node& target) {
   forget_content(core, target);
   FileState& file = target.file;
-  file.size = source.file.size;
+  set_size(core, target, source.file.size);
   file.form = source.file.form;
   file.checksum = source.file.checksum;
   file.content_at = core.now();
@@ -122,6 +158,13 @@ Attempt<void> clone(Core& core, const vfs::Call& call, Ino source_ino, Ino targe
   ATTEMPT(check_owners(core, call, *source, *target, check));
   ATTEMPT(load_xattrs(core, *source));
   ATTEMPT(load_xattrs(core, *target));
+  store::Usage size;
+  if (source->is_folder) {
+    ATTEMPT_ASSIGN(size, size_of_clone(core, call, *source, check));
+    ATTEMPT(check_room(core, size));
+  } else {
+    ATTEMPT(check_size(core, *target, source->file.size));
+  }
   // A target that was written to and emptied again has rows to get rid of.
   publish(core, *target);
   if (source->is_folder) {
@@ -132,6 +175,7 @@ Attempt<void> clone(Core& core, const vfs::Call& call, Ino source_ino, Ino targe
   if (!core.txg.cut_now()) return wait_on(core.txg.want_commit());
   take_attributes(core, *source, *target);
   if (source->is_folder) {
+    promise(core, size);
     take_policy(core, *source, *target);
     target->meta.nlink = source->meta.nlink;
     target->dir.reset();

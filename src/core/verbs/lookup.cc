@@ -4,13 +4,32 @@
 #include "core/verbs.h"
 
 namespace tusk::core {
+namespace {
 
-Attempt<vfs::Entry> lookup(Core& core, Ino parent, std::string_view name) {
+vfs::Entry absent(const Core& core) {
+  vfs::Entry entry;
+  if (!core.presence.is_alone()) entry.attr.name_valid = vfs::Valid::never;
+  return entry;
+}
+
+}  // namespace
+
+// A name that is missing may be one that another mount has just made, and that of a file may be
+// another file's by now: an open is told of the file alone, which may be there still by another
+// name.
+Attempt<vfs::Entry> lookup(Core& core, const vfs::Call& call, Ino parent, std::string_view name,
+                           Presence::Look& look) {
   ATTEMPT(check_name(name));
   ATTEMPT_ASSIGN(Node * folder, loaded_folder(core, parent));
   Node* node = folder->dir->find(name);
-  if (!node) return vfs::Entry{};  // known to be absent
+  if ((!node || !node->is_folder) && !core.presence.is_alone()) {
+    ATTEMPT(core.presence.catch_up(look));
+    ATTEMPT_ASSIGN(folder, loaded_folder(core, parent));
+    node = folder->dir->find(name);
+  }
+  if (!node) return absent(core);
   if (node->damaged) return error(EIO);
+  core.stale_names.found(call, node->ino);
   return entry_of(*node);
 }
 

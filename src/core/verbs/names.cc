@@ -32,7 +32,8 @@ Attempt<vfs::Entry> mkdir(Core& core, const vfs::Call& call, Ino parent, std::st
 Attempt<vfs::Entry> symlink(Core& core, const vfs::Call& call, Ino parent, std::string_view name,
                             std::string_view target) {
   if (target.size() > kTargetMax) return error(ENAMETOOLONG);
-  ATTEMPT_ASSIGN(Node * node, make_node(core, call, parent, name, {S_IFLNK | 0777, 0}));
+  ATTEMPT_ASSIGN(Node * node,
+                 make_node(core, call, parent, name, {S_IFLNK | 0777, 0, target.size()}));
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(target.data());
   ATTEMPT(write_content(core, *node, 0, {bytes, target.size()}));
   publish(core, *node);

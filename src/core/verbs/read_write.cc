@@ -9,6 +9,7 @@
 #include "core/loads.h"
 #include "core/policy.h"
 #include "core/publish.h"
+#include "core/quota.h"
 #include "core/tier.h"
 #include "core/tree.h"
 #include "core/verbs.h"
@@ -69,8 +70,9 @@ bool can_share(Core& core, const Node& source, Node& target, const vfs::CopyRang
   const std::uint64_t after = std::max(target.file.size, range.target_offset + size);
   const bool stays = !has_object(source) && !has_object(target) &&
                      after <= external_above(core, target).value_or(UINT64_MAX);
-  return stays && &source != &target && source.file.form == store::Form::chunked && size >= kChunkBytes &&
-         range.source_offset % kChunkBytes == 0 && range.target_offset % kChunkBytes == 0 &&
+  return stays && &source != &target && source.file.form == store::Form::chunked &&
+         size >= kChunkBytes && range.source_offset % kChunkBytes == 0 &&
+         range.target_offset % kChunkBytes == 0 &&
          range.target_offset + size > core.options.edit_in_place_limit;
 }
 
@@ -78,11 +80,12 @@ bool can_share(Core& core, const Node& source, Node& target, const vfs::CopyRang
 // first, so that its rows are there and do not change any more under the version that is shared.
 Attempt<std::size_t> share_chunks(Core& core, Node& source, Node& target,
                                   const vfs::CopyRange& range, std::uint64_t size) {
+  const std::uint64_t whole = size - size % kChunkBytes;
+  const std::uint64_t end = range.target_offset + whole;
+  ATTEMPT(check_size(core, target, end));
   publish(core, source);
   if (!core.txg.is_committed(source.group)) return wait_on(core.txg.want_commit());
   ATTEMPT(load_chunks(core, source, 0, 0));
-  const std::uint64_t whole = size - size % kChunkBytes;
-  const std::uint64_t end = range.target_offset + whole;
   if (target.file.form == store::Form::inline_data) {
     if (target.file.size > 0) ATTEMPT(load_whole(core, target));
     to_chunks(core, target);
@@ -110,6 +113,7 @@ bool can_adopt(const Node& source, const Node& target, const vfs::CopyRange& ran
 
 // The whole of an object, which never changes: another row that refers to it.
 Attempt<std::size_t> adopt(Core& core, Node& source, Node& target) {
+  ATTEMPT(check_size(core, target, source.file.size));
   publish(core, source);
   if (!core.txg.is_committed(source.group)) return wait_on(core.txg.want_commit());
   ATTEMPT(load_chunks(core, source, 0, 0));
@@ -118,8 +122,8 @@ Attempt<std::size_t> adopt(Core& core, Node& source, Node& target) {
   return static_cast<std::size_t>(source.file.size);
 }
 
-Attempt<std::size_t> copy_range(Core& core, Node& source, Node& target,
-                                const vfs::CopyRange& range, std::uint64_t size) {
+Attempt<std::size_t> copy_range(Core& core, Node& source, Node& target, const vfs::CopyRange& range,
+                                std::uint64_t size) {
   if (can_adopt(source, target, range, size)) return adopt(core, source, target);
   if (can_share(core, source, target, range, size))
     return share_chunks(core, source, target, range, size);
@@ -165,6 +169,7 @@ Attempt<void> fallocate(Core& core, const vfs::Call& call, Ino ino, int mode, st
   if ((punch && zero) || (punch && !keep)) return error(EOPNOTSUPP);
   if (offset + size > kMostBytes) return error(EFBIG);
   ATTEMPT(core.txg.admit(0));
+  if (!keep) ATTEMPT(check_size(core, *node, offset + size));
   const std::uint64_t end = std::min(node->file.size, offset + size);
   if ((punch || zero) && offset < end) ATTEMPT(zero_content(core, *node, offset, end - offset));
   if (!keep) ATTEMPT(extend(core, *node, offset + size));

@@ -14,8 +14,10 @@ vfs::DirEntry dot(const Node& node, std::string_view name, std::uint64_t next) {
 
 }  // namespace
 
-Attempt<vfs::Opened> opendir(Core& core, Ino ino) {
+Attempt<vfs::Opened> opendir(Core& core, Ino ino, Presence::Look& look) {
   ATTEMPT_ASSIGN(Node * folder, core.folder(ino));
+  ATTEMPT(core.presence.catch_up(look));
+  ATTEMPT(core.presence.kernel_forgot(*folder));
   if (!folder->gone) {
     ATTEMPT_ASSIGN(folder, loaded_folder(core, ino));
     folder->dir->open_handles++;

@@ -2,6 +2,7 @@
 // the name is made, and who looks below it waits until the group has committed (cloned_in).
 #include "core/asking.h"
 #include "core/loads.h"
+#include "core/quota.h"
 #include "core/tree.h"
 #include "core/verbs.h"
 
@@ -65,6 +66,7 @@ Attempt<void> restore(Core& core, const Uuid& id, Ino parent, std::string_view n
   if (!check->entry) return wait_on(check->waiters);
   if (!*check->entry) return error(check->entry->error().code);
   if ((*check->entry)->has_any) return error(EBUSY);
+  ATTEMPT(check_room(core, (*check->entry)->usage));
   if (!core.txg.can_cut()) return wait_on(core.txg.want_commit());
   const WallTime now = core.now();
   Node& node = take_back(core, **check->entry, *folder, name);
@@ -72,6 +74,7 @@ Attempt<void> restore(Core& core, const Uuid& id, Ino parent, std::string_view n
   if (node.is_folder) folder->meta.nlink++;
   touch_folder(core, *folder, now);
   check->group = node.cloned_in = node.group = core.txg.open_number();
+  promise(core, (*check->entry)->usage);
   core.restores.push_back({id, folder->folder_id(), std::string(name), now});
   // What is done to it from now on belongs to a later group.
   core.txg.cut_now();

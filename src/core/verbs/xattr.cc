@@ -159,8 +159,7 @@ Attempt<ByteSpan> getxattr(Core& core, Ino ino, std::string_view name, std::stri
     ATTEMPT_ASSIGN(scratch, told_value(core, *node, name));
     return bytes_of(scratch);
   }
-  if (name == kTier && node->is_regular())
-    return bytes_of(node->file.object ? kOutside : kInside);
+  if (name == kTier && node->is_regular()) return bytes_of(node->file.object ? kOutside : kInside);
   ATTEMPT_ASSIGN(node, node_with_xattrs(core, ino, name));
   const auto it = node->xattrs->values.find(name);
   if (it == node->xattrs->values.end()) return error(ENODATA);

@@ -47,7 +47,7 @@ void CacheTree::open_writer(const vfs::Call& call, Value& value, int flags,
                             Reply<vfs::Opened> reply) {
   if (!value.is_coming()) return send_to_writers(call, value, std::move(reply));
   value.promised.erase(call.pid);
-  Open open{.ino = value.ino, .key = value.entry.key, .writes = true};
+  Open open{.ino = value.ino, .key = value.entry.key, .opener = call.pid, .writes = true};
   open.appends = (flags & O_APPEND) != 0 && (flags & O_ACCMODE) == O_WRONLY;
   open.dirty = (flags & O_TRUNC) != 0;
   open.keep_ttl = !open.dirty;
@@ -69,13 +69,13 @@ void CacheTree::open_writer(const vfs::Call& call, Value& value, int flags,
 
 void CacheTree::create(const vfs::Call& call, Ino parent, std::string_view name, mode_t, int flags,
                        Reply<vfs::Created> reply) {
-  const auto key = key_of(parent, name);
-  if (!key) return reply(vfs::error(key.error().value == ENOENT ? EINVAL : key.error().value));
+  const auto key = new_key_of(parent, name);
+  if (!key) return reply(std::unexpected(key.error()));
   // The kernel looked the name up first, though nobody wanted to read it.
   if (misses_ > 0) misses_--;
   if (flags & O_EXCL) return create_new(call, *key, std::move(reply));
   Value& value = values_.writers(*key);
-  Open open{.ino = value.ino, .key = *key, .writes = true};
+  Open open{.ino = value.ino, .key = *key, .opener = call.pid, .writes = true};
   open.dirty = true;
   const vfs::Entry entry = counted(value);
   reply(vfs::Created{
@@ -95,7 +95,7 @@ void CacheTree::create_new(const vfs::Call& call, const std::string& key,
         if (!value) return held(std::unexpected(value.error()));
         if (!*value) return held(vfs::error(EEXIST));
         if (!waiting_.waits(call)) return;
-        Open open{.ino = (*value)->ino, .key = key, .writes = true};
+        Open open{.ino = (*value)->ino, .key = key, .opener = call.pid, .writes = true};
         const vfs::Entry entry = counted(**value);
         held(vfs::Created{
             entry,

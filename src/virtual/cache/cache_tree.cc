@@ -2,16 +2,13 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstring>
 
 #include "tuskfs/base/log.h"
-#include "tuskfs/base/utf8.h"
 #include "virtual/cache/names.h"
-#include "virtual/names.h"
 
 namespace tusk::virt {
 namespace {
@@ -35,7 +32,8 @@ CacheTree::CacheTree(Executor& executor, Start start, Ino first, uid_t owner, gi
       owner_(owner),
       group_(group),
       born_(executor.wall_now()),
-      values_(executor, static_cast<std::uint64_t>(first)) {}
+      values_(executor, static_cast<std::uint64_t>(first),
+              [this](const std::string& key) { outdate(key); }) {}
 
 CacheTree::~CacheTree() {
   if (!store_) return;
@@ -85,8 +83,7 @@ void CacheTree::hears(bool hears) {
 }
 
 void CacheTree::drop_name(const std::string& key) {
-  const auto name = name_of_key(key);
-  if (kernel_cache_ && name) kernel_cache_->drop_entry(top_, *name);
+  if (kernel_cache_) kernel_cache_->drop_entry(top_, shown_name_of_key(key));
 }
 
 std::string CacheTree::counts() const {
@@ -127,15 +124,6 @@ vfs::Attr CacheTree::attr_of(const Value& value) const {
 vfs::Entry CacheTree::counted(Value& value) {
   value.lookups++;
   return {attr_of(value)};
-}
-
-Outcome<std::string> CacheTree::key_of(Ino parent, std::string_view name) const {
-  if (!is_top(parent)) return vfs::error(ENOTDIR);
-  if (name.size() > kNameMax) return vfs::error(ENAMETOOLONG);
-  if (!is_utf8(name)) return vfs::error(EILSEQ);
-  auto key = key_of_name(name);
-  if (!key) return vfs::error(ENOENT);
-  return std::move(*key);
 }
 
 CacheTree::Open* CacheTree::find_open(Handle handle) {
@@ -182,25 +170,6 @@ void CacheTree::ask_entry(const std::string& key, bool with_bytes, Reply<Value*>
       std::move(done));
 }
 
-void CacheTree::lookup(const vfs::Call& call, Ino parent, std::string_view name,
-                       Reply<vfs::Entry> reply) {
-  const auto key = key_of(parent, name);
-  if (!key) return reply(std::unexpected(key.error()));
-  if (Value* value = values_.writers_if_any(*key)) return reply(counted(*value));
-  if (Value* value = hears_ ? values_.current(*key) : nullptr) return reply(counted(*value));
-  ask_entry(
-      *key, false,
-      [this, call, held = waiting_.hold(call, std::move(reply))](Outcome<Value*> value) mutable {
-        if (!waiting_.waits(call)) return;
-        if (!value) return held(std::unexpected(value.error()));
-        if (!*value) {
-          misses_++;
-          return held(vfs::error(ENOENT));
-        }
-        held(counted(**value));
-      });
-}
-
 void CacheTree::forget(Ino ino, std::uint64_t count) {
   Value* value = values_.find(ino);
   if (!value) return;
@@ -243,7 +212,7 @@ void CacheTree::resize(const vfs::Call& call, Value& value, std::uint64_t size,
   for (auto& [handle, open] : open_) {
     if (open.ino != value.ino || !open.writes) continue;
     open.buffer.resize(size, 0);
-    open.dirty = true;
+    open.dirty = open.written = true;
     vfs::Attr attr = attr_of(value);
     attr.size = size;
     attr.valid = vfs::Valid::never;
@@ -284,43 +253,6 @@ void CacheTree::promise(Value& value, pid_t writer) {
   });
 }
 
-void CacheTree::unlink(const vfs::Call& call, Ino parent, std::string_view name,
-                       Reply<void> reply) {
-  const auto key = key_of(parent, name);
-  if (!key) return reply(std::unexpected(key.error()));
-  begin_question(*key);
-  store().remove(*key, [this, key = *key, held = waiting_.hold(call, std::move(reply))](
-                           Result<bool> removed) mutable {
-    end_question(key);
-    values_.forget_key(key);
-    if (!removed) return held(vfs::error(errno_of(removed.error())));
-    *removed ? held({}) : held(vfs::error(ENOENT));
-  });
-}
-
-void CacheTree::rename(const vfs::Call& call, Ino parent, std::string_view name, Ino new_parent,
-                       std::string_view new_name, unsigned flags, Reply<void> reply) {
-  if (flags & ~unsigned{RENAME_NOREPLACE}) return reply(vfs::error(EINVAL));
-  const auto key = key_of(parent, name);
-  if (!key) return reply(std::unexpected(key.error()));
-  if (!is_top(new_parent)) return reply(vfs::error(EXDEV));
-  const auto new_key = key_of(new_parent, new_name);
-  if (!new_key)
-    return reply(vfs::error(new_key.error().value == ENOENT ? EINVAL : new_key.error().value));
-  begin_question(*key);
-  begin_question(*new_key);
-  store().rename(*key, *new_key, (flags & RENAME_NOREPLACE) != 0,
-                 [this, key = *key, new_key = *new_key,
-                  held = waiting_.hold(call, std::move(reply))](Result<bool> renamed) mutable {
-                   const bool newest = end_question(key) & end_question(new_key);
-                   if (!renamed) return held(vfs::error(errno_of(renamed.error())));
-                   if (!*renamed) return held(vfs::error(EEXIST));
-                   values_.move(key, new_key);
-                   if (!newest) values_.forget_key(new_key);
-                   held({});
-                 });
-}
-
 void CacheTree::read(const vfs::Call&, Ino, Handle handle, std::uint64_t offset, std::size_t size,
                      Reply<vfs::Content> reply) {
   const Open* open = find_open(handle);
@@ -344,16 +276,14 @@ void CacheTree::write(const vfs::Call&, Ino, Handle handle, std::uint64_t offset
   if (buffer.size() < at) buffer.resize(at, 0);
   if (buffer.size() < at + data.size()) buffer.resize(at + data.size());
   std::ranges::copy(data, buffer.begin() + static_cast<std::ptrdiff_t>(at));
-  open->dirty = true;
+  open->dirty = open->written = true;
   reply(data.size());
 }
 
-void CacheTree::flush(const vfs::Call& call, Ino, Handle handle, Reply<void> reply) {
-  commit(call, handle, std::move(reply));
-}
 void CacheTree::fsync(const vfs::Call& call, Ino, Handle handle, Reply<void> reply) {
   const Open* open = find_open(handle);
   if (!open) return reply(vfs::error(EBADF));
+  if (const int problem = problem_of(*open)) return reply(vfs::error(problem));
   commit(call, handle,
          [this, call, key = open->key,
           held = waiting_.hold(call, std::move(reply))](Outcome<void> done) mutable {
@@ -366,7 +296,7 @@ void CacheTree::release(Ino, Handle handle) {
   const auto found = open_.find(static_cast<std::uint64_t>(handle));
   if (found == open_.end()) return;
   const Ino ino = found->second.ino;
-  // A process that was killed closes without flushing: what it had written is its value.
+  // Nobody flushed what a killed process had written, or it was not complete: now it is.
   if (found->second.dirty && !found->second.refused) commit({}, handle, [](Outcome<void>) {});
   open_.erase(found);
   Value* value = values_.find(ino);

@@ -64,7 +64,10 @@ class CacheTree final : public ReadOnly {
   void listxattr(const vfs::Call&, Ino, vfs::Reply<std::string_view>) override;
   void removexattr(const vfs::Call&, Ino, std::string_view name, vfs::Reply<void>) override;
 
-  void interrupt(std::uint64_t token) override { waiting_.interrupt(token); }
+  void interrupt(std::uint64_t token) override {
+    ReadOnly::interrupt(token);
+    waiting_.interrupt(token);
+  }
   void set_kernel_cache(vfs::KernelCache* cache) override { kernel_cache_ = cache; }
 
  private:
@@ -72,8 +75,10 @@ class CacheTree final : public ReadOnly {
   struct Open {
     Ino ino{};
     std::string key;
+    pid_t opener = 0;
     bool writes = false, appends = false;
     bool dirty = false;
+    bool written = false;   // since it was opened
     bool refused = false;   // a write was: no part of a value is stored
     bool keep_ttl = false;  // edited, not set anew
     Buffer buffer = {};
@@ -85,11 +90,22 @@ class CacheTree final : public ReadOnly {
     bool keep_ttl = false;
     Ino ino{};
   };
+  // A key of a page, as the database told of it, unless that is outdated by now.
+  struct Listed {
+    store::CacheEntry entry;
+    std::string name;
+    bool is_outdated = false;
+  };
   struct Listing {
-    std::string after;        // the last key of the page
-    std::uint64_t first = 0;  // number of the page's first name
-    std::vector<std::string> names;
+    std::string after;         // the last key of the page
+    std::uint64_t first = 0;   // number of the page's first name
+    std::vector<Listed> page;  // in the order of keys
     bool ended = false;
+    // While the next page is asked for: what became outdated meanwhile.
+    bool asks = false;
+    std::vector<std::string> changed = {};
+    void outdate(const std::string& key);
+    void take(std::vector<store::CacheEntry> entries);
   };
   // Answers that are under way for a key; what comes from others meanwhile makes them too old.
   struct Asked {
@@ -107,6 +123,15 @@ class CacheTree final : public ReadOnly {
   vfs::Entry counted(Value& value);
   // The key of a name in the folder, or an errno.
   vfs::Outcome<std::string> key_of(Ino parent, std::string_view name) const;
+  vfs::Outcome<std::string> new_key_of(Ino parent, std::string_view name) const;
+  // Goes on with the key. That of a name that is a hash is asked for.
+  template <class T>
+  void with_key(const vfs::Call& call, Ino parent, std::string_view name, vfs::Reply<T> reply,
+                std::function<void(const std::string& key, vfs::Reply<T>)> next);
+  void lookup_key(const vfs::Call&, const std::string& key, vfs::Reply<vfs::Entry>);
+  void remove_key(const vfs::Call&, const std::string& key, vfs::Reply<void>);
+  void rename_key(const vfs::Call&, const std::string& key, const std::string& new_key,
+                  unsigned flags, vfs::Reply<void>);
   Open* find_open(Handle handle);
   Handle add(Open open);
 
@@ -121,6 +146,8 @@ class CacheTree final : public ReadOnly {
   void open_reader(const vfs::Call&, Value& value, vfs::Reply<vfs::Opened>);
   void open_writer(const vfs::Call&, Value& value, int flags, vfs::Reply<vfs::Opened>);
   void create_new(const vfs::Call&, const std::string& key, vfs::Reply<vfs::Created>);
+  // What a writer must be told before anything else; 0: nothing.
+  int problem_of(const Open& open);
   void commit(const vfs::Call&, Handle handle, vfs::Reply<void>);
   void commit_now(const vfs::Call&, Open& open, vfs::Reply<void>);
   // Values that are closed go together, behind the caller's back, while all is well.
@@ -144,9 +171,11 @@ class CacheTree final : public ReadOnly {
   void expire(const vfs::Call&, const Value& value, std::optional<WallTime> at, vfs::Reply<void>);
   void drop_name(const std::string& key);
   void next_page(const vfs::Call&, Handle handle, std::uint64_t offset, std::size_t limit,
-                 vfs::Reply<std::vector<vfs::DirEntry>>);
-  void answer_page(const Listing& listing, std::uint64_t offset, std::size_t limit,
-                   vfs::Reply<std::vector<vfs::DirEntry>>& reply) const;
+                 bool plus, vfs::Reply<std::vector<vfs::DirEntry>>);
+  void answer_page(const Listing& listing, std::uint64_t offset, std::size_t limit, bool plus,
+                   vfs::Reply<std::vector<vfs::DirEntry>>& reply);
+  Value* listed_value(const Listed& listed);
+  void outdate(const std::string& key);
 
   Executor& executor_;
   const Start start_;

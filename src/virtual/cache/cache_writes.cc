@@ -1,5 +1,8 @@
 // From what was written to what is stored. While the database answers, a close is acknowledged from
 // memory and values go to it together, the latest of each key; otherwise each close waits.
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include <cerrno>
 
 #include "tuskfs/base/log.h"
@@ -14,17 +17,37 @@ using vfs::Reply;
 // More than this is not acknowledged before it is stored.
 constexpr std::size_t kMostComing = 1000, kMostComingBytes = 16u << 20;
 
+// Threads of one program have numbers of their own. 0: of a namespace that is not seen from here.
+bool is_same_program(pid_t one, pid_t other) {
+  if (one == other || one == 0 || other == 0) return true;
+  return ::access(fmt::format("/proc/{}/task/{}", one, other).c_str(), F_OK) == 0;
+}
+
 }  // namespace
+
+int CacheTree::problem_of(const Open& open) {
+  if (open.refused) return EFBIG;
+  const auto lost = open.writes ? lost_.find(open.key) : lost_.end();
+  if (lost == lost_.end()) return 0;
+  const int why = lost->second;
+  lost_.erase(lost);
+  return why;
+}
+
+// A shell closes one handle of what it has yet to write to, and lets its children write to the
+// other: the value is whole when nobody else has it open any more (release), or who opened it
+// closes it with something in it.
+void CacheTree::flush(const vfs::Call& call, Ino, Handle handle, Reply<void> reply) {
+  const Open* open = find_open(handle);
+  if (!open) return reply(vfs::error(EBADF));
+  if (const int problem = problem_of(*open)) return reply(vfs::error(problem));
+  if (!open->written || !is_same_program(open->opener, call.pid)) return reply({});
+  commit(call, handle, std::move(reply));
+}
 
 void CacheTree::commit(const vfs::Call& call, Handle handle, Reply<void> reply) {
   Open* open = find_open(handle);
   if (!open) return reply(vfs::error(EBADF));
-  if (open->refused) return reply(vfs::error(EFBIG));
-  if (const auto lost = lost_.find(open->key); lost != lost_.end() && open->writes) {
-    const int why = lost->second;
-    lost_.erase(lost);
-    return reply(vfs::error(why));
-  }
   if (!std::exchange(open->dirty, false)) return reply({});
   if (hears_ && !open->appends) return write_behind(*open, std::move(reply));
   commit_now(call, *open, std::move(reply));

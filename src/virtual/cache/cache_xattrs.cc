@@ -35,6 +35,7 @@ void CacheTree::expire(const vfs::Call& call, const Value& value, std::optional<
       [this, key, at, held = waiting_.hold(call, std::move(reply))](Result<bool> done) mutable {
         const bool newest = end_question(key);
         if (!done) return held(vfs::error(errno_of(done.error())));
+        outdate(key);
         Value* known = values_.current(key);
         if (known && newest) known->entry.expires_at = at;
         drop_name(key);  // it may end sooner than the kernel believes

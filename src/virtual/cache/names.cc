@@ -2,11 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "tuskfs/base/sha256.h"
 #include "tuskfs/base/utf8.h"
 #include "virtual/names.h"
 
 namespace tusk::virt {
 namespace {
+
+constexpr std::string_view kHashed = "%@sha256-";
+constexpr std::size_t kHexDigits = 64;
 
 bool is_escaped(std::string_view key, std::size_t at) {
   return key[at] == '/' || key[at] == '%' || (at == 0 && key[at] == '.');
@@ -49,6 +55,20 @@ std::optional<std::string> key_of_name(std::string_view name) {
   }
   if (!is_utf8(key) || name_of_key(key) != name) return std::nullopt;
   return key;
+}
+
+std::string shown_name_of_key(std::string_view key) {
+  auto name = name_of_key(key);
+  return name ? std::move(*name) : std::string(kHashed) + sha256_of(key);
+}
+
+std::optional<std::string> hash_in_name(std::string_view name) {
+  if (!name.starts_with(kHashed)) return std::nullopt;
+  const std::string_view hash = name.substr(kHashed.size());
+  const bool is_hex = std::ranges::all_of(
+      hash, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+  if (hash.size() != kHexDigits || !is_hex) return std::nullopt;
+  return std::string(hash);
 }
 
 }  // namespace tusk::virt

@@ -88,6 +88,7 @@ void Values::trim() {
 }
 
 void Values::forget_key(const std::string& key) {
+  outdated_(key);
   const auto found = current_.find(key);
   if (found == current_.end()) return;
   Value& value = *found->second;
@@ -97,6 +98,7 @@ void Values::forget_key(const std::string& key) {
 }
 
 void Values::forget_all_keys() {
+  outdated_({});
   for (const auto& [key, value] : std::exchange(current_, {})) {
     value->current = false;
     release(*value);
@@ -105,6 +107,7 @@ void Values::forget_all_keys() {
 
 void Values::move(const std::string& key, const std::string& new_key) {
   const auto found = current_.find(key);
+  outdated_(key);
   forget_key(new_key);
   if (found == current_.end()) return;
   Value* value = found->second;

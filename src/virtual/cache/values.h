@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <list>
 #include <memory>
 #include <set>
@@ -31,7 +32,10 @@ struct Value {
 
 class Values {
  public:
-  Values(Executor& executor, std::uint64_t first_ino) : executor_(executor), last_ino_(first_ino) {}
+  // `outdated` is told of each key whose value is another from now on; of the empty one: of all.
+  using Outdated = std::function<void(const std::string& key)>;
+  Values(Executor& executor, std::uint64_t first_ino, Outdated outdated)
+      : executor_(executor), last_ino_(first_ino), outdated_(std::move(outdated)) {}
 
   Value* find(Ino ino);
   // The key's value, unless it has come to its end.
@@ -63,6 +67,7 @@ class Values {
 
   Executor& executor_;
   std::uint64_t last_ino_;
+  const Outdated outdated_;
   std::unordered_map<std::uint64_t, std::unique_ptr<Value>> values_;
   std::unordered_map<std::string, Value*> current_;
   std::unordered_map<std::string, Value*> writers_;

@@ -62,10 +62,11 @@ Place cache_side(CacheHooks hooks) {
   control.write = command_in;
   control.writing = Writing::alone;
   control.written = [told = hooks.all_changed](const Keys&) { told(); };
+  Place ttl = ttl_folder("keyed_ttl_list", "keyed_ttl_read", "keyed_ttl_write",
+                         [told = hooks.key_changed](const Keys& keys) { told(keys[0]); });
+  ttl.places[0].find_by_hash = "keyed_ttl_find_by_hash";
   Place folder{.name = "cache"};
-  folder.places.push_back(
-      ttl_folder("keyed_ttl_list", "keyed_ttl_read", "keyed_ttl_write",
-                 [told = hooks.key_changed](const Keys& keys) { told(keys[0]); }));
+  folder.places.push_back(std::move(ttl));
   folder.places.push_back(std::move(stats));
   folder.places.push_back(std::move(config));
   folder.places.push_back(std::move(control));

@@ -7,15 +7,9 @@
 #include "virtual/keyed/keyed_tree.h"
 
 namespace tusk::virt {
-namespace {
 
 using vfs::Outcome;
 using vfs::Reply;
-
-// What is read again from the start is made anew when it is older.
-constexpr auto kMoment = std::chrono::seconds(1);
-
-}  // namespace
 
 KeyedTree::Open* KeyedTree::find_open(Handle handle) {
   const auto found = open_.find(static_cast<std::uint64_t>(handle));

@@ -1,9 +1,7 @@
 // ls of a keyed folder: its fixed files, then a page of keys after the other, each one statement.
-#include <algorithm>
-#include <charconv>
-
 #include "virtual/keyed/keyed_tree.h"
 #include "virtual/keyed/names.h"
+#include "virtual/keyed/texts.h"
 
 namespace tusk::virt {
 namespace {
@@ -18,11 +16,6 @@ std::vector<const Place*> fixed_in(const Place& folder) {
   for (const Place& place : folder.places)
     if (place.is_listed()) out.push_back(&place);
   return out;
-}
-
-const Place* keyed_in(const Place& folder) {
-  const auto found = std::ranges::find(folder.places, "", &Place::name);
-  return found == folder.places.end() ? nullptr : &*found;
 }
 
 }  // namespace
@@ -85,11 +78,7 @@ void KeyedTree::take_page(Listing& into, store::KeyedRows rows) const {
     auto name = name_in(*into.folder.place, *row[0]);
     if (!name) continue;
     Listed listed{std::move(*row[0]), std::move(*name), {}, time_in(row[2])};
-    if (row[1]) {
-      std::uint64_t size = 0;
-      std::from_chars(row[1]->data(), row[1]->data() + row[1]->size(), size);
-      listed.size = size;
-    }
+    if (row[1]) listed.size = static_cast<std::uint64_t>(integer_in(*row[1]).value_or(0));
     into.page.push_back(std::move(listed));
   }
 }
@@ -110,7 +99,7 @@ void KeyedTree::answer_page(const Listing& listing, std::uint64_t offset, std::s
   std::uint64_t next = kDots;
   for (const Place* place : fixed_in(*listing.folder.place))
     add_plain(place->name, ++next, place->mode & S_IFMT);
-  const Place* place = keyed_in(*listing.folder.place);
+  const Place* place = listing.folder.place->within("");
   next += listing.first;
   for (const Listed& listed : listing.page) {
     next++;

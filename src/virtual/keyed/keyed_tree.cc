@@ -1,11 +1,10 @@
 #include "virtual/keyed/keyed_tree.h"
 
-#include <algorithm>
-#include <charconv>
-
 #include "tuskfs/base/log.h"
 #include "tuskfs/base/utf8.h"
+#include "virtual/cache/names.h"
 #include "virtual/keyed/names.h"
+#include "virtual/keyed/texts.h"
 #include "virtual/names.h"
 
 namespace tusk::virt {
@@ -14,13 +13,8 @@ namespace {
 using vfs::Outcome;
 using vfs::Reply;
 
-// As long as what was told of a file is told again.
-constexpr auto kMoment = std::chrono::seconds(1);
-
-std::int64_t number_in(const std::optional<std::string>& text) {
-  std::int64_t number = 0;
-  if (text) std::from_chars(text->data(), text->data() + text->size(), number);
-  return number;
+std::int64_t number_of(const std::optional<std::string>& text) {
+  return text ? integer_in(*text).value_or(0) : 0;
 }
 
 // Folders that are there without any key.
@@ -44,9 +38,7 @@ vfs::Attr KeyedTree::folder(std::string_view name) const {
 
 bool KeyedTree::has_place(Ino folder, std::string_view name) const {
   const KeyedNode* node = nodes_.find(folder);
-  if (!node) return false;
-  const auto& places = node->spot.place->places;
-  return std::ranges::find(places, name, &Place::name) != places.end();
+  return node && node->spot.place->within(name);
 }
 
 // Keys are not logged: one may be the token of a session.
@@ -73,37 +65,43 @@ void KeyedTree::ask(store::KeyedQuestion question, Reply<store::KeyedRows> done)
 Outcome<Spot> KeyedTree::spot_of(Ino parent, std::string_view name) const {
   const KeyedNode* node = nodes_.find(parent);
   if (!node) return vfs::error(ESTALE);
-  const auto& [folder, keys] = node->spot;
+  const Place* folder = node->spot.place;
+  const Keys& keys = node->spot.keys;
   if (!folder->is_folder()) return vfs::error(ENOTDIR);
   if (name.size() > kNameMax) return vfs::error(ENAMETOOLONG);
   if (!is_utf8(name)) return vfs::error(EILSEQ);
-  for (const Place& place : folder->places) {
-    if (!place.name.empty() && place.name == name) return Spot{&place, keys};
-  }
-  const auto any = std::ranges::find(folder->places, "", &Place::name);
-  auto key = any == folder->places.end() ? std::nullopt : key_in(*folder, name);
+  const Place* fixed = name.empty() ? nullptr : folder->within(name);
+  if (fixed) return Spot{fixed, keys};
+  const Place* any = folder->within("");
+  auto hash = any && !any->find_by_hash.empty() ? hash_in_name(name) : std::nullopt;
+  const bool is_hashed = hash.has_value();
+  auto key = is_hashed ? std::move(hash) : any ? key_in(*folder, name) : std::nullopt;
   if (!key) return vfs::error(ENOENT);
-  Spot spot{&*any, keys};
+  Spot spot{any, keys, is_hashed};
   spot.keys.push_back(std::move(*key));
   return spot;
 }
 
 WallTime KeyedTree::time_in(const std::optional<std::string>& microseconds) const {
-  return microseconds ? WallTime{number_in(microseconds) * 1000} : executor_.wall_now();
+  return microseconds ? WallTime{number_of(microseconds) * 1000} : executor_.wall_now();
 }
 
 void KeyedTree::locate(Spot spot, Reply<Located> done) {
   const Place& place = *spot.place;
-  if (!place.find.empty()) {
-    store::KeyedQuestion question{place.find, spot.keys};
+  const std::string& find = spot.is_hashed ? place.find_by_hash : place.find;
+  if (!find.empty()) {
+    store::KeyedQuestion question{find, spot.keys};
     return ask(std::move(question), [this, spot = std::move(spot), done = std::move(done)](
                                         Outcome<store::KeyedRows> rows) mutable {
       if (!rows) return done(std::unexpected(rows.error()));
       if (rows->empty()) return done(vfs::error(ENOENT));
       auto& row = rows->front();
       spot.keys.back() = row[0].value_or("");
+      // What has a name of its own has no other.
+      if (std::exchange(spot.is_hashed, false) && name_of_key(spot.keys.back()))
+        return done(vfs::error(ENOENT));
       done(
-          Located{std::move(spot), static_cast<std::uint64_t>(number_in(row[1])), time_in(row[2])});
+          Located{std::move(spot), static_cast<std::uint64_t>(number_of(row[1])), time_in(row[2])});
     });
   }
   if (place.read.empty()) return done(Located{std::move(spot), 0, born_});

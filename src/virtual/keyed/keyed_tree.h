@@ -54,9 +54,15 @@ class KeyedTree final : public ReadOnly {
   void getxattr(const vfs::Call&, Ino, std::string_view, vfs::Reply<ByteSpan>) override;
   void listxattr(const vfs::Call&, Ino, vfs::Reply<std::string_view>) override;
 
-  void interrupt(std::uint64_t token) override { waiting_.interrupt(token); }
+  void interrupt(std::uint64_t token) override {
+    ReadOnly::interrupt(token);
+    waiting_.interrupt(token);
+  }
 
  private:
+  // What was told of a file is told again for as long.
+  static constexpr auto kMoment = std::chrono::seconds(1);
+
   struct Text {
     std::string text;
     WallTime changed_at{};

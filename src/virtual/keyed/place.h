@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include <algorithm>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -31,6 +32,7 @@ struct Place {
   mode_t mode = S_IFDIR | 0755;
 
   std::string find = {};  // whether the key is there; files without are found by reading them
+  std::string find_by_hash = {};  // keys that are too long for a name are shown by their hash
   std::string make = {}, remove = {};
 
   // That the name is there is believed for a moment. Who opens what is gone by then is told so.
@@ -55,12 +57,18 @@ struct Place {
 
   bool is_folder() const { return S_ISDIR(mode); }
   bool is_listed() const { return !name.empty() && name[0] != '.'; }
+  // Of a folder: the place of a fixed name, or, of no name, that of each key; null: there is none.
+  const Place* within(std::string_view wanted) const {
+    const auto found = std::ranges::find(places, wanted, &Place::name);
+    return found == places.end() ? nullptr : &*found;
+  }
 };
 
 // A file or folder that may be there.
 struct Spot {
   const Place* place = nullptr;
   Keys keys;
+  bool is_hashed = false;  // the last is the hash of a key
 };
 
 }  // namespace tusk::virt

@@ -13,7 +13,7 @@ namespace {
 // A reader that is this far behind loses lines.
 constexpr std::size_t kMostKept = 1 << 20;
 
-std::string quoted(std::string_view name) {
+std::string escaped_name(std::string_view name) {
   std::string out = "\"";
   for (const char c : name) {
     const auto byte = static_cast<unsigned char>(c);
@@ -27,6 +27,18 @@ std::string quoted(std::string_view name) {
     }
   }
   return out + "\"";
+}
+
+// Without the newline at its end; what could be mistaken for the end of a field or line is escaped.
+std::string line_of(const vfs::Access& access) {
+  const char* result = access.error == 0 ? "ok" : ::strerrorname_np(access.error);
+  std::string out = fmt::format("{} uid={} gid={} pid={} op={} ino={}", time_text(access.at),
+                                access.uid, access.gid, access.pid, access.operation, access.ino);
+  if (!access.name.empty()) out += " name=" + escaped_name(access.name);
+  out += fmt::format(" result={} us={:.1f}",
+                     result ? std::string(result) : std::to_string(access.error),
+                     static_cast<double>(access.took.count()) / 1000);
+  return out;
 }
 
 class AccessStream final : public LiveStream, vfs::AccessListener {
@@ -86,17 +98,6 @@ class AccessFile final : public LiveFile {
 };
 
 }  // namespace
-
-std::string line_of(const vfs::Access& access) {
-  const char* result = access.error == 0 ? "ok" : ::strerrorname_np(access.error);
-  std::string out = fmt::format("{} uid={} gid={} pid={} op={} ino={}", time_text(access.at),
-                                access.uid, access.gid, access.pid, access.operation, access.ino);
-  if (!access.name.empty()) out += " name=" + quoted(access.name);
-  out += fmt::format(" result={} us={:.1f}",
-                     result ? std::string(result) : std::to_string(access.error),
-                     static_cast<double>(access.took.count()) / 1000);
-  return out;
-}
 
 std::unique_ptr<LiveFile> access_file(vfs::AccessLog& log) {
   return std::make_unique<AccessFile>(log);

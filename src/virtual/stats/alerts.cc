@@ -41,13 +41,19 @@ std::string all_text(const AlertsNow& alerts) {
   return problem_line(alerts) + alerts_text(alerts, true);
 }
 
-std::string json_text(const AlertsNow& alerts) {
+std::string json_text(const AlertsNow& alerts, const char* statistic, const Json& rows) {
   Json json = {{"schema_version", kSchemaVersion},
                {"measured_at", time_text(alerts.measured_at)},
-               {"statistic", "alerts"},
-               {"rows", alerts.open}};
+               {"statistic", statistic},
+               {"rows", rows}};
   if (!alerts.problem.empty()) json["error"] = alerts.problem;
   return pretty(json);
+}
+
+std::string open_json(const AlertsNow& alerts) { return json_text(alerts, "alerts", alerts.open); }
+
+std::string log_json(const AlertsNow& alerts) {
+  return json_text(alerts, "alerts.log", alerts.events);
 }
 
 class AlertsFile : public LiveFile {
@@ -99,8 +105,9 @@ std::string alerts_text(const AlertsNow& alerts, bool with_silenced) {
 std::vector<LiveEntry> alert_files(AlertSampler& sampler) {
   std::vector<LiveEntry> files;
   files.push_back(live_file("alerts", std::make_unique<OpenAlerts>(sampler)));
-  files.push_back(live_file("alerts.json", std::make_unique<AlertsFile>(sampler, json_text)));
+  files.push_back(live_file("alerts.json", std::make_unique<AlertsFile>(sampler, open_json)));
   files.push_back(live_file("alerts.log", std::make_unique<AlertsFile>(sampler, log_text)));
+  files.push_back(live_file("alerts.log.json", std::make_unique<AlertsFile>(sampler, log_json)));
   return files;
 }
 

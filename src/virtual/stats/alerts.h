@@ -6,7 +6,7 @@
 
 namespace tusk::virt {
 
-// alerts, alerts.json, alerts.log.
+// alerts and alerts.log, and each as JSON.
 std::vector<LiveEntry> alert_files(AlertSampler& sampler);
 
 // As a table; what is silenced only if asked for.

@@ -26,6 +26,7 @@ const std::vector<Section> kSections = {
     {"cache_hit", "Found in memory", {"kind", "hits", "reads", "hit_pct"}},
     {"connections", "Connections", {"state", "connections", "pct_of_max"}},
     {"slow_queries", "Slow queries", {"mean_ms", "calls", "query"}},
+    {"usage", "Files and cache", {"kind", "name", "items", "size", "pct"}},
 };
 
 // Cut at the last whole character that fits.

@@ -9,6 +9,6 @@ namespace tusk::virt {
 
 LiveEntry driver_folder(Executor& executor, DriverFacts facts);
 // The same for metrics.
-void add_driver_metrics(Metrics& metrics, const vfs::Meter& meter);
+void add_driver_metrics(Metrics& metrics, const DriverFacts& driver);
 
 }  // namespace tusk::virt

@@ -162,7 +162,7 @@ class Folder {
 
 }  // namespace
 
-LiveEntry stats_folder(Statistics& statistics, AlertSampler& alerts, const vfs::Meter* meter) {
+LiveEntry stats_folder(Statistics& statistics, AlertSampler& alerts, const DriverFacts& driver) {
   Folder folder(statistics, alerts);
   for (const std::string& name : store::statistics())
     if (!name.starts_with("health")) folder.add_table(name);
@@ -177,11 +177,19 @@ LiveEntry stats_folder(Statistics& statistics, AlertSampler& alerts, const vfs::
     const auto score = health_of(tables, now).score;
     return (score ? std::to_string(*score) : "n/a") + "\n";
   });
+  folder.add_composed("score.json", quick, kHealthStatistics, [](const auto& tables, WallTime now) {
+    return pretty(score_json(health_of(tables, now)));
+  });
   for (const char* name : {"metrics", "metrics.prom"})
     folder.add_alerting(name, quick, metrics_statistics(),
-                        [meter](const auto& tables, const auto& open, WallTime now) {
-                          return metrics_text(tables, open, meter, now);
+                        [driver](const auto& tables, const auto& open, WallTime now) {
+                          return metrics_of(tables, open, driver, now).text();
                         });
+  folder.add_alerting("metrics.json", quick, metrics_statistics(),
+                      [driver](const auto& tables, const auto& open, WallTime now) {
+                        const WallTime at = health_of(tables, now).measured_at;
+                        return pretty(metrics_of(tables, open, driver, now).json(at));
+                      });
   folder.add_alerting("dashboard", {0440, std::chrono::seconds(5)}, dashboard_statistics(),
                       dashboard_text);
   folder.add_served("dashboard.json", dashboard_statistics(),

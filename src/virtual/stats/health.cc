@@ -46,13 +46,17 @@ std::string health_text(const Health& health) {
   return out + text_of(shown);
 }
 
+Json score_json(const Health& health) {
+  return {{"schema_version", kSchemaVersion},
+          {"measured_at", time_text(health.measured_at)},
+          {"score", health.score ? Json(*health.score) : Json(nullptr)},
+          {"status", health.status},
+          {"reason", health.reason.empty() ? Json(nullptr) : Json(health.reason)}};
+}
+
 Json health_json(const Health& health) {
-  Json out = {{"schema_version", kSchemaVersion},
-              {"measured_at", time_text(health.measured_at)},
-              {"score", health.score ? Json(*health.score) : Json(nullptr)},
-              {"status", health.status},
-              {"reason", health.reason.empty() ? Json(nullptr) : Json(health.reason)},
-              {"components", Json::array()}};
+  Json out = score_json(health);
+  out["components"] = Json::array();
   if (health.components)
     out["components"] = json_of("health_components", *health.components)["rows"];
   // psql's way of writing a boolean.

@@ -19,6 +19,8 @@ inline const std::vector<std::string> kHealthStatistics = {"health", "health_com
 Health health_of(const Statistics::Tables& tables, WallTime now);
 
 std::string health_text(const Health& health);
+// With its components, and without.
 Json health_json(const Health& health);
+Json score_json(const Health& health);
 
 }  // namespace tusk::virt

@@ -1,68 +1,56 @@
-// OpenMetrics: what Prometheus scrapes.
+// Figures for machines: what Prometheus scrapes, and the same as JSON.
 #pragma once
-
-#include <fmt/format.h>
 
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "tuskfs/vfs/meter.h"
+#include "tuskfs/virtual/sidecar.h"
 #include "virtual/stats/alert_sampler.h"
 #include "virtual/stats/health.h"
 
 namespace tusk::virt {
 
-// OpenMetrics, family by family.
-// Labels are names of components, states and databases: bounded, and never the text of a query.
+// Families of samples. Labels are names of components, states and databases: bounded, and never the
+// text of a query. Values are written as they are given.
 class Metrics {
  public:
+  using Labels = std::vector<std::pair<const char*, std::string>>;
+
   void family(std::string_view name, std::string_view help, std::string_view type = "gauge") {
-    name_ = name;
-    out_ += fmt::format("# TYPE {} {}\n# HELP {} {}\n", name, type, name, help);
+    families_.push_back({std::string(name), std::string(help), std::string(type), {}});
   }
-  void sample(std::string_view value) { out_ += fmt::format("{} {}\n", name_, value); }
-  void sample(std::string_view label, std::string_view of, std::string_view value) {
-    out_ += fmt::format("{}{{{}=\"{}\"}} {}\n", name_, label, escaped(of), value);
-  }
-  void labelled(const std::vector<std::pair<const char*, std::string>>& labels,
-                std::string_view value, std::string_view suffix = "") {
-    std::string all;
-    for (const auto& [label, of] : labels)
-      all += fmt::format("{}{}=\"{}\"", all.empty() ? "" : ",", label, escaped(of));
-    out_ += fmt::format("{}{}{{{}}} {}\n", name_, suffix, all, value);
+  // Of the family that was begun last.
+  void sample(std::string_view value) { labelled({}, value); }
+  void labelled(Labels labels, std::string_view value, std::string_view suffix = "") {
+    families_.back().samples.push_back(
+        {std::string(suffix), std::move(labels), std::string(value)});
   }
   // A column of a table, one sample for each row that has it.
-  void column(const store::StatTable& table, const char* label, const char* value) {
-    const auto of = table.column(label), number = table.column(value);
-    if (!of || !number) return;
-    for (const auto& row : table.rows)
-      if (row[*of] && row[*number]) sample(label, *row[*of], *row[*number]);
-  }
-  std::string finish() { return std::move(out_) + "# EOF\n"; }
+  void column(const store::StatTable& table, const char* label, const char* value);
+
+  // OpenMetrics.
+  std::string text() const;
+  // {"schema_version", "measured_at", "statistic", "rows": [{"name", "type", "labels", "value"}]}
+  Json json(WallTime measured_at) const;
 
  private:
-  static std::string escaped(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-      if (c == '\\' || c == '"') out.push_back('\\');
-      if (c == '\n') {
-        out += "\\n";
-      } else {
-        out.push_back(c);
-      }
-    }
-    return out;
-  }
+  struct Sample {
+    std::string suffix;
+    Labels labels;
+    std::string value;
+  };
+  struct Family {
+    std::string name, help, type;
+    std::vector<Sample> samples;
+  };
 
-  std::string out_;
-  std::string_view name_;
+  std::vector<Family> families_;
 };
 
 std::vector<std::string> metrics_statistics();
-// `meter`: of the driver, or null.
-std::string metrics_text(const Statistics::Tables& tables, const AlertsNow& alerts,
-                         const vfs::Meter* meter, WallTime now);
+Metrics metrics_of(const Statistics::Tables& tables, const AlertsNow& alerts,
+                   const DriverFacts& driver, WallTime now);
 
 }  // namespace tusk::virt

@@ -73,13 +73,16 @@ std::string text_of(const StatTable& table) {
   return out;
 }
 
+Json number_of(const std::string& text) {
+  Json number = Json::parse(text, nullptr, false);
+  return number.is_number() ? number : Json(text);
+}
+
 Json json_of(const StatTable& table, std::size_t row, std::size_t column) {
   const auto& cell = table.rows[row][column];
   if (!cell) return nullptr;
   if (!table.columns[column].is_number) return *cell;
-  // As the server wrote it, NaN and infinity apart.
-  Json number = Json::parse(*cell, nullptr, false);
-  return number.is_number() ? number : Json(*cell);
+  return number_of(*cell);
 }
 
 Json json_of(const std::string& name, const StatTable& table) {

@@ -14,6 +14,8 @@ inline constexpr int kSchemaVersion = 1;
 
 // Aligned, with a header; advice comes below as "# …".
 std::string text_of(const store::StatTable& table);
+// What the server wrote as a number; NaN and infinity stay words.
+Json number_of(const std::string& text);
 // A cell as JSON: numbers as numbers, what cannot be measured as null.
 Json json_of(const store::StatTable& table, std::size_t row, std::size_t column);
 // {"schema_version", "measured_at", "statistic", "rows": [{column: value}]}

@@ -15,6 +15,7 @@ const page = (() => {
     ["replication", "Replication"],
     ["slow_queries", "Slow queries, by mean"],
     ["slow_queries_total", "Slow queries, in total"],
+    ["usage", "Files and cache"],
     ["sizes", "Sizes"],
   ];
   const COMPONENTS = {

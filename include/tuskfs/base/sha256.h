@@ -6,9 +6,9 @@
 
 #include "tuskfs/base/result.h"
 
-namespace tusk::store {
+namespace tusk {
 
 std::string sha256_of(std::string_view text);
 Result<std::string> sha256_of_file(const std::string& path);
 
-}  // namespace tusk::store
+}  // namespace tusk

@@ -1,4 +1,4 @@
-#include "sha256.h"
+#include "tuskfs/base/sha256.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -13,7 +13,7 @@
 
 #include "tuskfs/base/fd.h"
 
-namespace tusk::store {
+namespace tusk {
 namespace {
 
 using Context = std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)>;
@@ -52,4 +52,4 @@ Result<std::string> sha256_of_file(const std::string& path) {
   return finish(context);
 }
 
-}  // namespace tusk::store
+}  // namespace tusk
