@@ -110,11 +110,14 @@ void Committer::leave() {
 
 std::vector<Uuid> Committer::give_delegation() {
   is_delegated_ = false;
+  // Nobody asks for it again: it is known here.
+  std::vector<Uuid> unknown = lost_found_.reset();
+  unknown.insert(unknown.end(), missed_.begin(), missed_.end());
   missed_.clear();
   // A session that is gone has given it back.
   if (connection_ && connection_->alive())
     (void)connection_->run("give_delegation", Params().add(lease_.attached.tenant));
-  return lost_found_.reset();
+  return unknown;
 }
 
 std::optional<Committer::Returned> Committer::take_delegation() {

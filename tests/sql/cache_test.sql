@@ -257,6 +257,9 @@ from (values
   ('a number with its line end', E'5\n', '5', true),
   ('text', E'hello\n', '"hello\n"', true),
   ('text beyond ASCII', convert_to('čaj', 'UTF8'), '"čaj"', true),
+  ('JSON after blanks', E' \t\r\n[1]', '[1]', true),
+  ('words that begin as JSON does', 'truth', '"truth"', true),
+  ('a line that begins as a number does', '-- 1', '"-- 1"', true),
   ('nothing', '', '""', true),
   ('a zero byte', '\x6100', 'null', true),
   ('no text', '\xff00fe', 'null', true),
@@ -268,6 +271,38 @@ from (values
 select is(tusk_cache.set_bytes('k', E'5\n'), true, 'a number from a file');
 select is(tusk_cache.incr('k'), 6::bigint, 'counts on');
 select is(tusk_cache.get_bytes('k'), '6', 'and its bytes are those of the number');
+
+-- Many at once
+
+create function pg_temp.stored(keys text[], contents bytea[], keep_ttl boolean[]) returns text language plpgsql as $$
+begin
+  return (
+    select string_agg(
+      concat_ws(' ', m.key, convert_from(tusk_cache.get_bytes(m.key), 'UTF8'), m.bytes,
+        round(extract(epoch from m.expires_at - m.created_at) / 60)),
+      ', ' order by m.key)
+    from tusk_cache.mset_bytes(keys, contents, keep_ttl) m);
+exception when others then
+  return sqlstate;
+end
+$$;
+delete from tusk_cache.cache;
+select tusk_cache.set_bytes('kept', '1', '5 minutes'), tusk_cache.set_bytes('anew', '1', '5 minutes'),
+  tusk_cache.set_bytes('never', '1', null);
+insert into tusk_cache.cache (key, value, expires_at) values ('over', '1', now() - interval '1 hour');
+select is(
+  pg_temp.stored(array['new', 'kept', 'over', 'anew'], array['a', '22', '{"b":1}', '3']::bytea[],
+    array[false, true, true, false]),
+  'anew 3 1 60, kept 22 2 5, new a 1 60, over {"b":1} 7 60', 'each with the end it is to have');
+select is(pg_temp.stored(array['never'], array['2']::bytea[], array[true]), 'never 2 1', 'no end stays no end');
+select is(tusk_cache.ttl('never'), -1::bigint, 'as ttl says');
+select is(pg_temp.stored(array['a', ''], array['1', '2']::bytea[], array[false, false]), '22023', 'a key of no bytes');
+select is(pg_temp.stored(array['a', null], array['1', '2']::bytea[], array[false, false]), '22023', 'a key of null');
+select is(
+  pg_temp.stored(array['a', repeat('k', 1025)], array['1', '2']::bytea[], array[false, false]), '22023',
+  'a key too long');
+select is(pg_temp.stored(array['a', 'b'], array['1', null]::bytea[], array[false, false]), '23502', 'no value');
+select is(tusk_cache.get_bytes('a'), null, 'and none of them is stored');
 
 -- SCAN: patterns, pages
 

@@ -152,6 +152,7 @@ class CacheTree final : public ReadOnly {
   void commit_now(const vfs::Call&, Open& open, vfs::Reply<void>);
   // Values that are closed go together, behind the caller's back, while all is well.
   void write_behind(Open& open, vfs::Reply<void>);
+  void send_soon();
   void send_coming();
   void on_sent(const std::unordered_map<std::string, Coming>& sent,
                Result<std::vector<store::CacheEntry>> stored);
@@ -190,6 +191,8 @@ class CacheTree final : public ReadOnly {
   std::unordered_map<std::string, Coming> coming_;
   std::size_t coming_bytes_ = 0;
   int sending_ = 0;  // groups
+  MonotonicTime sent_at_{};
+  bool is_gathering_ = false;
   std::unordered_map<std::string, int> sending_keys_;
   std::unordered_map<std::string, int> lost_;  // keys whose last value could not be stored: why
   std::vector<vfs::Reply<void>> waiting_for_room_;

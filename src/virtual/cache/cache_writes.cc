@@ -16,6 +16,8 @@ using vfs::Reply;
 
 // More than this is not acknowledged before it is stored.
 constexpr std::size_t kMostComing = 1000, kMostComingBytes = 16u << 20;
+// Between groups: what is closed meanwhile goes together. As late as the database may have it.
+constexpr auto kApart = std::chrono::milliseconds(10);
 
 // Threads of one program have numbers of their own. 0: of a namespace that is not seen from here.
 bool is_same_program(pid_t one, pid_t other) {
@@ -109,14 +111,26 @@ void CacheTree::write_behind(Open& open, Reply<void> reply) {
   coming_bytes_ += coming.bytes->size();
   if (place.bytes) coming_bytes_ -= place.bytes->size();
   place = std::move(coming);
-  if (sending_ == 0) send_coming();
   const bool has_room = coming_.size() < kMostComing && coming_bytes_ < kMostComingBytes;
-  if (has_room) return reply({});
-  waiting_for_room_.push_back(std::move(reply));
+  has_room ? reply({}) : waiting_for_room_.push_back(std::move(reply));
+  send_soon();
+}
+
+// A value that comes alone goes at once.
+void CacheTree::send_soon() {
+  if (coming_.empty() || sending_ > 0) return;
+  const auto left = sent_at_ + kApart - executor_.now();
+  if (left.count() <= 0 || !waiting_for_room_.empty()) return send_coming();
+  if (std::exchange(is_gathering_, true)) return;
+  executor_.after(left, [this] {
+    is_gathering_ = false;
+    send_soon();
+  });
 }
 
 void CacheTree::send_coming() {
   if (coming_.empty()) return;
+  sent_at_ = executor_.now();
   auto sent = std::exchange(coming_, {});
   coming_bytes_ = 0;
   sending_++;
@@ -151,7 +165,7 @@ void CacheTree::on_sent(const std::unordered_map<std::string, Coming>& sent,
     }
   }
   for (auto& reply : std::exchange(waiting_for_room_, {})) reply({});
-  if (sending_ == 0) send_coming();
+  send_soon();
 }
 
 void CacheTree::send_alone(const std::string& key, const Coming& coming) {
