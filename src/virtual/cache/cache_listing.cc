@@ -54,7 +54,7 @@ void CacheTree::opendir(const vfs::Call&, Ino ino, Reply<vfs::Opened> reply) {
 // What is known of a listed key without asking for it; null: nothing that holds.
 Value* CacheTree::listed_value(const Listed& listed) {
   const std::string& key = listed.entry.key;
-  if (!hears_ || values_.writers_if_any(key)) return nullptr;
+  if (!hears_ || values_.being_written(key)) return nullptr;
   if (Value* value = values_.current(key)) return value;
   return listed.is_outdated ? nullptr : &values_.install(listed.entry);
 }

@@ -28,7 +28,8 @@ void CacheTree::open_reader(const vfs::Call& call, Value& value, Reply<vfs::Open
     return vfs::Opened{.handle = add(std::move(open)), .lasting = is_this, .direct = !is_this};
   };
   const std::string key = value.entry.key;
-  const Value* newest = hears_ ? values_.current(key) : nullptr;
+  Value* newest = hears_ ? values_.current(key) : nullptr;
+  if (newest && newest->was_written_by(call.pid)) newest->writer = 0;
   if (newest && newest->entry.bytes) return reply(finish(value.ino, *newest));
   ask_entry(key, true,
             [this, call, finish, ino = value.ino,

@@ -102,19 +102,28 @@ vfs::Attr CacheTree::top() const {
   return attr;
 }
 
+const Value& CacheTree::shown_as(const Value& value) {
+  if (!value.is_coming() || value.is_in_use()) return value;
+  const Value* present = values_.current(value.entry.key);
+  return present ? *present : value;
+}
+
 // A value never changes; which value a name has may, and is asked again after a moment.
-vfs::Attr CacheTree::attr_of(const Value& value) const {
+vfs::Attr CacheTree::attr_of(const Value& value) {
+  const store::CacheEntry& entry = shown_as(value).entry;
   vfs::Attr attr;
   attr.ino = value.ino;
   attr.mode = S_IFREG | 0644;
   attr.nlink = 1;
   attr.uid = owner_;
   attr.gid = group_;
-  attr.size = value.entry.size;
+  attr.size = entry.size;
   attr.blocks = (attr.size + 511) / 512;
-  attr.atime = attr.mtime = attr.ctime = value.entry.created_at;
+  attr.atime = attr.mtime = attr.ctime = entry.created_at;
   attr.valid = value.is_coming() ? vfs::Valid::never : vfs::Valid::lasting;
-  const auto& end = value.entry.expires_at;
+  // For the one who looks it up, to write to it next.
+  if (value.is_lasting && !value.is_in_use()) attr.valid = vfs::Valid::briefly;
+  const auto& end = entry.expires_at;
   const bool ends_soon = end && end->ns - executor_.wall_now().ns < kBriefly;
   const bool is_steady = hears_ && !value.is_coming() && !ends_soon;
   attr.name_valid = is_steady ? vfs::Valid::briefly : vfs::Valid::never;
@@ -248,7 +257,7 @@ void CacheTree::promise(Value& value, pid_t writer) {
     Value* still = values_.find(ino);
     if (!still || executor_.now() - still->promised_at < kPromised) return;
     still->promised.clear();
-    if (still->opens == 0) values_.end_writers(*still);
+    values_.end_writers(*still);
     values_.release(*still);
   });
 }
@@ -302,7 +311,7 @@ void CacheTree::release(Ino, Handle handle) {
   Value* value = values_.find(ino);
   if (!value) return;
   value->opens--;
-  if (value->opens == 0 && value->promised.empty()) values_.end_writers(*value);
+  values_.end_writers(*value);
   values_.release(*value);
 }
 

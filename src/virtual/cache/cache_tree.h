@@ -119,7 +119,9 @@ class CacheTree final : public ReadOnly {
   void sweep();
 
   bool is_top(Ino ino) const { return ino == top_; }
-  vfs::Attr attr_of(const Value& value) const;
+  // What an inode looks like: one that nobody writes to as the key's value.
+  const Value& shown_as(const Value& value);
+  vfs::Attr attr_of(const Value& value);
   vfs::Entry counted(Value& value);
   // The key of a name in the folder, or an errno.
   vfs::Outcome<std::string> key_of(Ino parent, std::string_view name) const;
@@ -129,6 +131,7 @@ class CacheTree final : public ReadOnly {
   void with_key(const vfs::Call& call, Ino parent, std::string_view name, vfs::Reply<T> reply,
                 std::function<void(const std::string& key, vfs::Reply<T>)> next);
   void lookup_key(const vfs::Call&, const std::string& key, vfs::Reply<vfs::Entry>);
+  Value& lasting_writers(const Value& present);
   void remove_key(const vfs::Call&, const std::string& key, vfs::Reply<void>);
   void rename_key(const vfs::Call&, const std::string& key, const std::string& new_key,
                   unsigned flags, vfs::Reply<void>);
@@ -161,11 +164,16 @@ class CacheTree final : public ReadOnly {
   void wait_for(const vfs::Call&, const std::string& key, vfs::Reply<void>);
   void note_stored(const store::CacheEntry& entry, Ino ino, bool newest);
   void note_lost(const std::string& key, const Error& why);
+  Value& writers_of(const Value& present) {
+    Value& value = values_.writers(present.entry.key);
+    value.writer = present.writer;
+    return value;
+  }
   void promise(Value& value, pid_t writer);
   // The kernel looks the name up again, and finds the writers' inode.
   template <class T>
   void send_to_writers(const vfs::Call& call, const Value& value, vfs::Reply<T> reply) {
-    promise(values_.writers(value.entry.key), call.pid);
+    promise(writers_of(value), call.pid);
     reply(vfs::error(ESTALE));
   }
   void resize(const vfs::Call&, Value& value, std::uint64_t size, vfs::Reply<vfs::Attr>);

@@ -96,15 +96,18 @@ void CacheTree::write_behind(Open& open, Reply<void> reply) {
   const Value* present = values_.current(key);
   if (keep_ttl && present) entry.expires_at = present->entry.expires_at;
   Coming coming{.bytes = entry.bytes, .keep_ttl = keep_ttl, .ino = open.ino};
-  Value* made = values_.find(open.ino);
-  if (made && made->can_settle()) {
-    values_.settle(*made, std::move(entry));
-  } else {
-    Value& next = values_.make(key);
-    values_.settle(next, std::move(entry));
-    coming.ino = next.ino;
-    drop_name(key);
+  const bool is_unseen = present && present->lookups == 0;  // no name can lead to it
+  Value* value = values_.find(open.ino);
+  const bool again = value && value->was_written_by(open.opener);
+  if (value) value->writer = open.opener;
+  if (!value || !value->can_settle()) {
+    value = &values_.make(key);
+    value->writer = open.opener;
+    coming.ino = value->ino;
+    if (!is_unseen) drop_name(key);
   }
+  value->is_rewritten = again;
+  values_.settle(*value, std::move(entry));
   Coming& place = coming_[key];
   // A value set anew and then edited, all before it was sent, is set anew.
   coming.keep_ttl = coming.keep_ttl && (!place.bytes || place.keep_ttl);

@@ -74,7 +74,7 @@ void CacheTree::getxattr(const vfs::Call& call, Ino ino, std::string_view name,
         [this, call, ino, name = std::string(name), reply = std::move(reply)](
             vfs::Outcome<void>) mutable { getxattr(call, ino, name, std::move(reply)); });
   }
-  const auto& end = value->entry.expires_at;
+  const auto& end = shown_as(*value).entry.expires_at;
   if (name == kExpiresAt) {
     if (!end) return reply(vfs::error(ENODATA));
     return reply(bytes_of(time_text(*end)));
@@ -87,7 +87,7 @@ void CacheTree::listxattr(const vfs::Call&, Ino ino, Reply<std::string_view> rep
   const Value* value = values_.find(ino);
   std::string names;
   if (value) names = std::string(kTtl) + '\0';
-  if (value && value->entry.expires_at) names += std::string(kExpiresAt) + '\0';
+  if (value && shown_as(*value).entry.expires_at) names += std::string(kExpiresAt) + '\0';
   reply(std::string_view(names));
 }
 

@@ -31,12 +31,16 @@ Value& Values::writers(const std::string& key) {
   return *value;
 }
 
-Value* Values::writers_if_any(const std::string& key) {
+Value* Values::being_written(const std::string& key) {
   const auto found = writers_.find(key);
-  return found == writers_.end() ? nullptr : found->second;
+  return found == writers_.end() || !found->second->is_in_use() ? nullptr : found->second;
 }
 
 void Values::end_writers(const Value& value) {
+  if (!value.is_in_use() && !value.is_lasting) drop_writers(value);
+}
+
+void Values::drop_writers(const Value& value) {
   const auto found = writers_.find(value.entry.key);
   if (found != writers_.end() && found->second == &value) writers_.erase(found);
 }
@@ -59,7 +63,7 @@ Value& Values::install(store::CacheEntry entry) {
 void Values::settle(Value& value, store::CacheEntry entry) {
   forget_key(entry.key);
   value.entry.key = entry.key;
-  end_writers(value);
+  drop_writers(value);
   const SharedBytes bytes = std::exchange(entry.bytes, nullptr);
   value.entry = std::move(entry);
   value.current = true;
@@ -117,8 +121,9 @@ void Values::move(const std::string& key, const std::string& new_key) {
 }
 
 void Values::release(Value& value) {
-  if (value.lookups > 0 || value.opens > 0 || !value.promised.empty()) return;
-  end_writers(value);
+  if (value.lookups > 0 || value.is_in_use()) return;
+  if (value.current && value.entry.bytes) return;
+  drop_writers(value);
   if (value.current) current_.erase(value.entry.key);
   if (value.entry.bytes) {
     bytes_ -= value.entry.bytes->size();

@@ -22,9 +22,16 @@ struct Value {
   bool current = false;     // the key's value, as far as is known
   bool is_coming() const { return entry.created_at.ns == 0; }
   // What was written to it can be what it is from now on; else others are on their way to write.
-  bool can_settle() const { return is_coming() && promised.empty(); }
+  bool can_settle() const { return is_coming() && promised.empty() && !is_lasting; }
+  bool is_in_use() const { return opens > 0 || !promised.empty(); }
   std::uint64_t lookups = 0;
   std::uint32_t opens = 0;
+  pid_t writer = 0;           // who wrote it, or the one before, and has not read it since
+  bool is_rewritten = false;  // who wrote it wrote the one before as well, and so maybe the next
+  bool expects(pid_t pid) const { return is_rewritten && was_written_by(pid); }
+  bool was_written_by(pid_t pid) const { return pid != 0 && writer == pid; }
+  // Of who writes again and again: where each next value is written, whatever becomes of it.
+  bool is_lasting = false;
   std::set<pid_t> promised;         // to writers who will look it up and have not opened it yet
   MonotonicTime promised_at{};      // the last time
   std::list<Ino>::iterator used{};  // of those with bytes
@@ -47,8 +54,9 @@ class Values {
   // The inode that who writes the key's next value gets, so that the kernel does not touch what
   // readers have of the present one.
   Value& writers(const std::string& key);
-  Value* writers_if_any(const std::string& key);
-  // Nobody writes any more: the name means the present value again.
+  // The same, while somebody writes or is on the way to.
+  Value* being_written(const std::string& key);
+  // Unless somebody writes, or will: the name means the present value again.
   void end_writers(const Value& value);
   // It becomes its key's value.
   void settle(Value& value, store::CacheEntry entry);
@@ -57,13 +65,14 @@ class Values {
   void forget_key(const std::string& key);
   void forget_all_keys();
   void move(const std::string& key, const std::string& new_key);
-  // Frees it when nobody refers to it.
+  // Frees it when nobody refers to it. A key's value of which the bytes are known stays, up to a limit.
   void release(Value& value);
 
  private:
   static constexpr std::size_t kMostBytes = 64u << 20, kMostValues = 20'000;  // with bytes
 
   void trim();
+  void drop_writers(const Value& value);
 
   Executor& executor_;
   std::uint64_t last_ino_;
