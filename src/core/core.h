@@ -26,6 +26,7 @@ namespace tusk::core {
 struct OpenFile {
   Node* node = nullptr;
   int flags = 0;
+  bool is_quiet = false;  // it writes, and the kernel will not tell of its close
 };
 
 struct Core {

@@ -107,7 +107,8 @@ class GroupBuilder {
       change.row.holes = content->holes.ranges();
     }
     const bool published = bits & kDirtyContent && content && content->delta;
-    change.has_content = !node.stored || published;
+    change.is_new = !node.stored;
+    change.has_content = change.is_new || published;
     change.only_read = bits == kDirtyLazy;
     if (published) change.previous_until = content->delta->previous_until;
     if (published) change.base = content->delta->base.value_or(0);

@@ -25,6 +25,7 @@ class CoreFilesystem final : public Filesystem {
     run(call, std::move(reply), [this, ino] { return core::getattr(core_, ino); });
   }
   void setattr(const Call& call, Ino ino, const AttrChange& change, Reply<Attr> reply) override {
+    if (change.size) reply = as_if_closed(ino, std::move(reply));
     this->change(call, std::move(reply),
                  [this, call, ino, change] { return core::setattr(core_, call, ino, change); });
   }
@@ -99,6 +100,7 @@ class CoreFilesystem final : public Filesystem {
   }
   void write(const Call& call, Ino ino, Handle handle, std::uint64_t offset, ByteSpan data,
              Reply<std::size_t> reply) override {
+    reply = as_if_closed(ino, std::move(reply));
     // The bytes are copied aside only if they must wait.
     auto done = core::write(core_, call, ino, handle, offset, data);
     if (done) return reply(*done);
@@ -160,12 +162,14 @@ class CoreFilesystem final : public Filesystem {
 
   void fallocate(const Call& call, Ino ino, Handle, int mode, std::uint64_t offset,
                  std::uint64_t size, Reply<void> reply) override {
+    reply = as_if_closed(ino, std::move(reply));
     change(call, std::move(reply), [this, call, ino, mode, offset, size] {
       return core::fallocate(core_, call, ino, mode, offset, size);
     });
   }
   void copy_file_range(const Call& call, const CopyRange& range,
                        Reply<std::size_t> reply) override {
+    reply = as_if_closed(range.target, std::move(reply));
     run(call, std::move(reply),
         [this, call, range] { return core::copy_file_range(core_, call, range); });
   }
@@ -312,6 +316,24 @@ class CoreFilesystem final : public Filesystem {
             reply(vfs::error(EIO));
           },
           [this, group = core_.txg.last_changed()] { return core::await_stored(core_, group); });
+    };
+  }
+  // For a verb that changes a content. Who opened the file while this mount was alone may close it
+  // at any moment, and is not heard: each change is committed as at a close.
+  template <class T>
+  Reply<T> as_if_closed(Ino ino, Reply<T> reply) {
+    if (core_.presence.is_alone() || !core::is_written_quietly(core_, ino)) return reply;
+    return [this, ino, reply = std::move(reply)](vfs::Outcome<T> outcome) mutable {
+      if (!outcome) return reply(std::move(outcome));
+      core_.lot.run<void>(
+          0,
+          [reply = std::move(reply),
+           outcome = std::move(outcome)](const vfs::Outcome<void>& flushed) mutable {
+            flushed ? reply(std::move(outcome)) : reply(std::unexpected(flushed.error()));
+          },
+          [this, ino, target = std::optional<GroupNo>()]() mutable {
+            return core::flush(core_, ino, target);
+          });
     };
   }
   void sync(const Call& call, Reply<void> reply) {

@@ -45,6 +45,7 @@ void Presence::asked_to_share() {
 }
 
 void Presence::commit_then_share() {
+  core_.txg.publish_all();
   core_.lot.run<void>(
       0,
       [this](vfs::Outcome<void> done) {

@@ -52,6 +52,8 @@ Attempt<vfs::Content> read(Core&, Ino, std::uint64_t offset, std::size_t size);
 Attempt<std::size_t> write(Core&, const vfs::Call&, Ino, Handle, std::uint64_t offset,
                            ByteSpan data);
 void release(Core&, Handle);
+// Whether somebody writes to a file whose close will not be told.
+bool is_written_quietly(Core&, Ino);
 // What others did until it began is known here, and the kernel knows no older content of the file.
 Attempt<void> look_anew(Core&, Ino, Presence::Look&);
 // `target`: the group to wait for, found at the first attempt. A close, where others may look for

@@ -277,7 +277,7 @@ PgExpected<void> Committer::queue_set_aside(const Group& group) {
   if (!has_others()) return {};
   std::set<Uuid> written;
   for (const FileChange& change : group.files)
-    if (change.has_content) written.insert(change.row.id.uuid);
+    if (change.has_content && !change.is_new) written.insert(change.row.id.uuid);
   for (const ChunkPut& put : group.chunk_puts) written.insert(put.file.uuid);
   if (written.empty()) return {};
   BinaryArray ids(ElementType::uuid);

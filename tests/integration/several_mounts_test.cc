@@ -66,6 +66,28 @@ TEST_F(SeveralMountsTest, what_one_has_closed_the_others_read) {
   }
 }
 
+// Who is alone is not told of closes.
+TEST_F(SeveralMountsTest, what_was_opened_before_others_came_is_read_once_it_is_closed) {
+  bring_up(1);
+  constexpr int kFiles = 60;
+  std::vector<Fd> open;
+  for (int i = 0; i < kFiles; i++) {
+    open.push_back(open_file(at(0, std::to_string(i)), O_WRONLY | O_CREAT));
+    append_to(open.back().get(), "alone");
+  }
+  mounts_.push_back(std::make_unique<Mount>(MountSetup{.database = server_->conninfo()}));
+  ASSERT_EQ(get(at(1, "0")), "alone");
+  for (int i = 0; i < kFiles; i++) {
+    const std::string name = std::to_string(i);
+    if (i % 3 == 0) append_to(open[static_cast<std::size_t>(i)].get(), " no more");
+    if (i % 3 == 1) {
+      ASSERT_EQ(::ftruncate(open[static_cast<std::size_t>(i)].get(), 2), 0);
+    }
+    open[static_cast<std::size_t>(i)] = Fd();
+    EXPECT_EQ(get(at(1, name)), i % 3 == 0 ? "alone no more" : i % 3 == 1 ? "al" : "alone");
+  }
+}
+
 TEST_F(SeveralMountsTest, a_file_that_takes_the_place_of_another_is_the_one_that_is_opened) {
   bring_up(2);
   for (std::size_t i = 0; i < 60; i++) {

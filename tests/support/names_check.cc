@@ -59,7 +59,7 @@ class NamesCheck {
       if (!is_answer) asked(step);
       const bool is_explained = !is_answer || answered(step);
       if (is_too_much_) return "too much may have been: " + story(step);
-      if (!is_explained) return "no order explains " + story(step);
+      if (!is_explained) return "no order explains " + story(step) + "\nin " + left_;
     }
     return "";
   }
@@ -110,6 +110,7 @@ class NamesCheck {
     std::erase(open_, step);
     free_.push_back(slot);
     configs_ = std::move(next);
+    if (configs_.empty()) left_ = states_of(seen);
     return !configs_.empty();
   }
 
@@ -141,6 +142,20 @@ class NamesCheck {
     }
   }
 
+  // What the names may mean now.
+  std::string states_of(const Configs& configs) const {
+    std::set<std::string> all;
+    for (const Config& config : configs) {
+      std::string text;
+      for (std::size_t name = 0; name < names_.names.size(); name++)
+        text += " " + names_.names[name].path + ":" + std::to_string(config.state[name]);
+      all.insert(text);
+    }
+    std::string text = std::to_string(configs.size()) + " states:";
+    for (const std::string& each : all) text += "\n " + each;
+    return text;
+  }
+
   static Thing made_by(std::size_t step) { return kFirstFile + static_cast<Thing>(step); }
 
   std::string story(std::size_t step) const {
@@ -163,6 +178,7 @@ class NamesCheck {
   std::vector<std::size_t> free_, slots_, open_;
   Configs configs_;
   bool is_too_much_ = false;
+  std::string left_;
   Moment now_ = kLongAgo;
 };
 

@@ -32,6 +32,7 @@ struct FileChange {
   // The stored content becomes a version that ended then, unless the new one is the same.
   std::optional<WallTime> previous_until;
   bool only_read = false;  // nothing but when it was read
+  bool is_new = false;     // no group before had it: no other mount can know it
   Version base = 0;  // chunked, with content: chunks that no group brings are those of this version
 };
 

@@ -11,18 +11,21 @@ namespace {
 
 bool writes(int flags) { return (flags & O_ACCMODE) != O_RDONLY; }
 
-Handle add_handle(Core& core, Node& node, int flags) {
+Handle add_handle(Core& core, Node& node, int flags, bool tells_close) {
   const std::uint64_t handle = core.next_handle++;
-  core.open_files.emplace(handle, OpenFile{&node, flags});
+  const OpenFile file{&node, flags, writes(flags) && !tells_close};
+  core.open_files.emplace(handle, file);
   node.opens++;
   if (writes(flags)) node.writers++;
+  if (file.is_quiet) node.quiet_writers++;
   return Handle{handle};
 }
 
 vfs::Opened opened(Core& core, Node& node, int flags) {
-  return {.handle = add_handle(core, node, flags),
+  const bool tells_close = !core.presence.is_alone() || core.file_locks.local().has(node.ino);
+  return {.handle = add_handle(core, node, flags, tells_close),
           .direct = !core.presence.is_alone() && (flags & O_APPEND) != 0,
-          .flush = !core.presence.is_alone() || core.file_locks.local().has(node.ino)};
+          .flush = tells_close};
 }
 
 // As others have left it. The name that the kernel found may be another file's by now: it is to
@@ -75,11 +78,17 @@ Attempt<vfs::Created> create(Core& core, const vfs::Call& call, Ino parent, std:
   return vfs::Created{entry_of(*node), opened(core, *node, flags)};
 }
 
+bool is_written_quietly(Core& core, Ino ino) {
+  const Node* node = core.table.find(ino);
+  return node && node->quiet_writers > 0;
+}
+
 void release(Core& core, Handle handle) {
   const auto it = core.open_files.find(static_cast<std::uint64_t>(handle));
   if (it == core.open_files.end()) return;
   Node& node = *it->second.node;
   const bool may_have_written = writes(it->second.flags);
+  if (it->second.is_quiet) node.quiet_writers--;
   core.open_files.erase(it);
   node.opens--;
   if (may_have_written) node.writers--;
