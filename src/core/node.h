@@ -99,7 +99,7 @@ struct Node {
   std::uint8_t dirty = 0;          // of Dirty
   store::Meta meta;
   std::uint32_t opens = 0;
-  std::uint32_t writers = 0;  // of the opens
+  std::uint32_t writers = 0;        // of the opens
   std::uint32_t quiet_writers = 0;  // of these, see OpenFile
   std::uint32_t dentries = 0;
   std::uint64_t lookups = 0;

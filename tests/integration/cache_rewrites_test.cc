@@ -1,5 +1,5 @@
-// cache/: programs that set a value again and again are given a place to write to that stays theirs.
-// Whatever they do next, they see what all others see.
+// cache/: programs that set a value again and again are given a place to write to that stays
+// theirs. Whatever they do next, they see what all others see.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>

@@ -121,6 +121,20 @@ TEST_F(NamesCheckTest, a_name_that_two_created_is_found) {
                       step(Kind::create, a, 0, 2, 9)}));
 }
 
+TEST_F(NamesCheckTest, a_rename_that_another_did_meanwhile_may_have_done_nothing) {
+  const auto story = [](Moment begun) {
+    return std::vector{step(Kind::create, a, 0, 1, 2), move(a, b, 0, 3, 10),
+                       move(a, b, 0, begun, 20)};
+  };
+  EXPECT_TRUE(may_be(story(9), 5));
+  EXPECT_TRUE(may_be(story(14), 5));
+  EXPECT_FALSE(may_be(story(16), 5));
+  auto another_file = story(14);
+  another_file[1] = step(Kind::create, b, 0, 3, 10);
+  another_file.push_back(step(Kind::unlink, a, 0, 4, 8));
+  EXPECT_FALSE(may_be(another_file, 5));
+}
+
 TEST_F(NamesCheckTest, a_lost_rename_is_found) {
   const std::vector<NameStep> story = {step(Kind::create, a, 0, 1, 2), move(a, b, 0, 3, 4)};
   auto is_lost = story, is_kept = story;

@@ -1,4 +1,5 @@
-// A mount of an empty tree on a server of its own, with what its cache/ shows and what SQL sees of it.
+// A mount of an empty tree on a server of its own, with what its cache/ shows and what SQL sees of
+// it.
 #pragma once
 
 #include <fcntl.h>

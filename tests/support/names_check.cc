@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bitset>
 #include <cstring>
+#include <map>
 #include <set>
 #include <tuple>
 #include <unordered_set>
@@ -40,7 +41,7 @@ using Configs = std::unordered_set<Config, ConfigHash>;
 class NamesCheck {
  public:
   NamesCheck(const NameSpace& names, const std::vector<NameStep>& steps, Moment lag)
-      : names_(names), steps_(steps) {
+      : names_(names), steps_(steps), lag_(lag) {
     for (std::size_t i = 0; i < steps.size(); i++) {
       const bool may_lag = (reads(steps[i]) || may_be_idle(steps[i])) && lag > 0;
       events_.push_back({steps[i].span.begun - (may_lag ? lag : 0), false, i});
@@ -70,7 +71,9 @@ class NamesCheck {
     return step.kind == NameStep::Kind::look || (step.certain && step.outcome != 0);
   }
 
-  // Of two names of one file rename(2) changes nothing.
+  // Of two names of one file rename(2) changes nothing. Nor does it where others move a file from
+  // the one to the other while the kernel, which looks for one after the other, has found the
+  // first.
   static bool may_be_idle(const NameStep& step) {
     return step.certain && step.outcome == 0 && step.kind == NameStep::Kind::rename;
   }
@@ -108,6 +111,7 @@ class NamesCheck {
       is_too_much_ = seen.size() > kMostConfigs;
     }
     std::erase(open_, step);
+    found_.erase(step);
     free_.push_back(slot);
     configs_ = std::move(next);
     if (configs_.empty()) left_ = states_of(seen);
@@ -115,7 +119,7 @@ class NamesCheck {
   }
 
   // One further change among those under way has happened.
-  std::vector<Config> after(const Config& config) const {
+  std::vector<Config> after(const Config& config) {
     std::vector<Config> result;
     for (const std::size_t step : open_) {
       if (config.done[slots_[step]] || reads(steps_[step])) continue;
@@ -131,15 +135,28 @@ class NamesCheck {
 
   // What only reads is done, and what may be idle is, as soon as it may be: that takes no other way
   // away.
-  void see(Config& config) const {
+  void see(Config& config) {
     for (const std::size_t step : open_) {
-      const bool is_read = reads(steps_[step]);
-      if (config.done[slots_[step]] || (!is_read && !may_be_idle(steps_[step]))) continue;
-      NameState state = config.state;
-      const Effect effect = take(names_, steps_[step], made_by(step), state);
-      if (effect.outcome != steps_[step].outcome || effect.changes) continue;
-      (is_read ? config.done : config.idle).set(slots_[step]);
+      const std::size_t slot = slots_[step];
+      if (config.done[slot]) continue;
+      if (reads(steps_[step]) && changes_nothing(step, config.state)) config.done.set(slot);
+      if (!may_be_idle(steps_[step])) continue;
+      if (changes_nothing(step, config.state) || is_moved(step, config.state))
+        config.idle.set(slot);
     }
+  }
+  bool changes_nothing(std::size_t step, NameState state) const {
+    const Effect effect = take(names_, steps_[step], made_by(step), state);
+    return effect.outcome == steps_[step].outcome && !effect.changes;
+  }
+  // Whether the new name is of a file that the old one was of since the question, in some order.
+  bool is_moved(std::size_t step, const NameState& state) {
+    if (lag_ == 0) return false;
+    const Thing from = state[static_cast<std::size_t>(steps_[step].name)];
+    const Thing to = state[static_cast<std::size_t>(steps_[step].other)];
+    if (from >= kLinked) found_[step].insert(from);
+    const auto found = found_.find(step);
+    return found != found_.end() && found->second.contains(to);
   }
 
   // What the names may mean now.
@@ -174,9 +191,11 @@ class NamesCheck {
 
   const NameSpace& names_;
   const std::vector<NameStep>& steps_;
+  const Moment lag_;
   std::vector<std::tuple<Moment, bool, std::size_t>> events_;  // a question before an answer
   std::vector<std::size_t> free_, slots_, open_;
   Configs configs_;
+  std::map<std::size_t, std::set<Thing>> found_;  // of renames: the files of their old names
   bool is_too_much_ = false;
   std::string left_;
   Moment now_ = kLongAgo;

@@ -74,8 +74,8 @@ void CacheTree::lookup_key(const vfs::Call& call, const std::string& key, Reply<
       });
 }
 
-// Without it each value that a program sets in a loop costs six requests more: the kernel would find
-// the present one, be refused, and look for the writers'.
+// Without it each value that a program sets in a loop costs six requests more: the kernel would
+// find the present one, be refused, and look for the writers'.
 Value& CacheTree::lasting_writers(const Value& present) {
   Value& value = writers_of(present);
   value.is_lasting = true;

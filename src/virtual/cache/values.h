@@ -65,7 +65,8 @@ class Values {
   void forget_key(const std::string& key);
   void forget_all_keys();
   void move(const std::string& key, const std::string& new_key);
-  // Frees it when nobody refers to it. A key's value of which the bytes are known stays, up to a limit.
+  // Frees it when nobody refers to it. A key's value of which the bytes are known stays, up to a
+  // limit.
   void release(Value& value);
 
  private:
