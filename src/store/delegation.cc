@@ -65,6 +65,8 @@ void Delegation::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
+void Delegation::hang_up() { lookout_.connection.reset(); }
+
 template <class Fn>
 void Delegation::tell(Fn fn) {
   executor_.post([delegate = delegate_, fn = std::move(fn)]() mutable {

@@ -64,6 +64,9 @@ class Delegation {
   void checked();
   // Nobody is told of anything any more, `lost` is not called, and who takes does not wait.
   void stop();
+  // After stop(), on any thread: the presence ends. What was asked last may not have been answered,
+  // and holds rows until then.
+  void hang_up();
 
  private:
   enum class State { held, recalled, lent, wanted };

@@ -230,6 +230,7 @@ class PostgresStoreImpl final : public PostgresStore {
   void leave() {
     const auto left = std::make_shared<std::promise<void>>();
     const bool queued = commits_.push([this, left](Loader&) {
+      delegation_.hang_up();
       committer_.leave();
       left->set_value();
     });
