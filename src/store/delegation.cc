@@ -20,11 +20,11 @@ using std::chrono::milliseconds;
 
 // Whoever wants to write waits half of this on average.
 constexpr auto kLook = milliseconds(50);
-constexpr auto kLookLately = milliseconds(5);
+constexpr auto kLookLately = milliseconds(10);
 constexpr auto kLately = std::chrono::seconds(2);
 constexpr auto kBreath = milliseconds(1);
 // While others keep calling, as each of their commits does: a look costs all of us.
-constexpr auto kApart = milliseconds(10);
+constexpr auto kApart = milliseconds(25);
 // Who has waited for it can do something with it: else it would do little but change hands.
 constexpr auto kTurn = milliseconds(10);
 constexpr auto kLookForSettings = milliseconds(500);
