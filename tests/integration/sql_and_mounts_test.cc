@@ -359,7 +359,7 @@ class SqlAndMountsTest : public OwnMountTest {
   }
   void append(StressWorker& self, int root) {
     const std::string token = self.new_value(), line = token + "\n";
-    const Fd log(::openat(root, "log", O_WRONLY | O_APPEND));
+    const Fd log(::openat(root, "log", O_WRONLY | O_APPEND | O_CLOEXEC));
     if (log && ::write(log.get(), line.data(), line.size()) == static_cast<ssize_t>(line.size()))
       claims_.appended(token);
     else
@@ -376,7 +376,7 @@ class SqlAndMountsTest : public OwnMountTest {
       links = true;
       code = errno_of(::linkat(root, "target", root, path.c_str(), 0));
     } else {
-      const Fd made(::openat(root, path.c_str(), O_CREAT | O_EXCL | O_WRONLY, 0644));
+      const Fd made(::openat(root, path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644));
       code = made ? 0 : errno;
     }
     if (code == 0) claims_.took(name, by);

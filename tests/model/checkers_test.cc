@@ -135,6 +135,16 @@ TEST_F(NamesCheckTest, a_rename_that_another_did_meanwhile_may_have_done_nothing
   EXPECT_FALSE(may_be(another_file, 5));
 }
 
+TEST_F(NamesCheckTest, a_rename_may_be_refused_for_what_its_names_were_one_after_the_other) {
+  // First a is a file, then b a folder.
+  const std::vector<NameStep> story = {
+      step(Kind::create, a, 0, 1, 2), step(Kind::unlink, a, 0, 3, 10),
+      step(Kind::make_folder, b, 0, 11, 12), move(a, b, EISDIR, 14, 15)};
+  EXPECT_TRUE(may_be(story, 5));
+  EXPECT_FALSE(may_be(story, 3));
+  EXPECT_FALSE(may_be(story));
+}
+
 TEST_F(NamesCheckTest, a_lost_rename_is_found) {
   const std::vector<NameStep> story = {step(Kind::create, a, 0, 1, 2), move(a, b, 0, 3, 4)};
   auto is_lost = story, is_kept = story;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <bitset>
+#include <cerrno>
+#include <compare>
 #include <cstring>
 #include <map>
 #include <set>
@@ -71,9 +73,7 @@ class NamesCheck {
     return step.kind == NameStep::Kind::look || (step.certain && step.outcome != 0);
   }
 
-  // Of two names of one file rename(2) changes nothing. Nor does it where others move a file from
-  // the one to the other while the kernel, which looks for one after the other, has found the
-  // first.
+  // Of two names of one file rename(2) changes nothing.
   static bool may_be_idle(const NameStep& step) {
     return step.certain && step.outcome == 0 && step.kind == NameStep::Kind::rename;
   }
@@ -111,7 +111,7 @@ class NamesCheck {
       is_too_much_ = seen.size() > kMostConfigs;
     }
     std::erase(open_, step);
-    found_.erase(step);
+    pieces_.erase(step);
     free_.push_back(slot);
     configs_ = std::move(next);
     if (configs_.empty()) left_ = states_of(seen);
@@ -139,24 +139,52 @@ class NamesCheck {
     for (const std::size_t step : open_) {
       const std::size_t slot = slots_[step];
       if (config.done[slot]) continue;
-      if (reads(steps_[step]) && changes_nothing(step, config.state)) config.done.set(slot);
-      if (!may_be_idle(steps_[step])) continue;
-      if (changes_nothing(step, config.state) || is_moved(step, config.state))
-        config.idle.set(slot);
+      const bool is_read = reads(steps_[step]);
+      if (!is_read && !may_be_idle(steps_[step])) continue;
+      if (changes_nothing(step, config.state) || is_seen_in_pieces(step, config.state))
+        (is_read ? config.done : config.idle).set(slot);
     }
   }
   bool changes_nothing(std::size_t step, NameState state) const {
     const Effect effect = take(names_, steps_[step], made_by(step), state);
     return effect.outcome == steps_[step].outcome && !effect.changes;
   }
-  // Whether the new name is of a file that the old one was of since the question, in some order.
-  bool is_moved(std::size_t step, const NameState& state) {
-    if (lag_ == 0) return false;
-    const Thing from = state[static_cast<std::size_t>(steps_[step].name)];
-    const Thing to = state[static_cast<std::size_t>(steps_[step].other)];
-    if (from >= kLinked) found_[step].insert(from);
-    const auto found = found_.find(step);
-    return found != found_.end() && found->second.contains(to);
+
+  // The kernel looks for the two names of a rename one after the other, and of each it may have
+  // heard by then or not: where answers may lag, each name counts as it was at any time since then.
+  struct Piece {
+    Thing thing;
+    bool has_place;
+    auto operator<=>(const Piece&) const = default;
+  };
+  struct Pieces {
+    std::set<Piece> old_name, new_name;
+    bool explain = false;
+  };
+  bool is_seen_in_pieces(std::size_t step, const NameState& state) {
+    const int from = steps_[step].name, to = steps_[step].other;
+    if (lag_ == 0 || to < 0 || from == to) return false;
+    Pieces& seen = pieces_[step];
+    const Piece old_name = piece_of(state, from), new_name = piece_of(state, to);
+    if (seen.old_name.insert(old_name).second)
+      for (const Piece& each : seen.new_name) seen.explain |= explain(step, old_name, each);
+    if (seen.new_name.insert(new_name).second)
+      for (const Piece& each : seen.old_name) seen.explain |= explain(step, each, new_name);
+    return seen.explain;
+  }
+  Piece piece_of(const NameState& state, int name) const {
+    const auto at = static_cast<std::size_t>(name);
+    const int inside = names_.names[at].inside;
+    return {state[at], inside < 0 || state[static_cast<std::size_t>(inside)] == kFolder};
+  }
+  bool explain(std::size_t step, const Piece& old_name, const Piece& new_name) const {
+    NameState state{};
+    for (const auto& name : names_.names)
+      if (name.inside >= 0) state[static_cast<std::size_t>(name.inside)] = kFolder;
+    state[static_cast<std::size_t>(steps_[step].name)] = old_name.thing;
+    state[static_cast<std::size_t>(steps_[step].other)] = new_name.thing;
+    if (!old_name.has_place || !new_name.has_place) return steps_[step].outcome == ENOENT;
+    return changes_nothing(step, state);
   }
 
   // What the names may mean now.
@@ -195,7 +223,7 @@ class NamesCheck {
   std::vector<std::tuple<Moment, bool, std::size_t>> events_;  // a question before an answer
   std::vector<std::size_t> free_, slots_, open_;
   Configs configs_;
-  std::map<std::size_t, std::set<Thing>> found_;  // of renames: the files of their old names
+  std::map<std::size_t, Pieces> pieces_;
   bool is_too_much_ = false;
   std::string left_;
   Moment now_ = kLongAgo;

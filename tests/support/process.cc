@@ -71,6 +71,8 @@ bool become(const User& user) {
   ::dup2(in, 0);
   ::dup2(out, 1);
   ::dup2(err, 2);
+  // What other threads have open in a mount just now would keep it busy.
+  ::close_range(3, ~0U, 0);
   if (spawn.user && !become(*spawn.user)) ::_exit(126);
   ::prctl(PR_SET_PDEATHSIG, spawn.death_signal);  // after the change of user, which clears it
   sigset_t none;

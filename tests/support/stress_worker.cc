@@ -21,7 +21,7 @@ bool is_cut(int code) {
 
 // The errno of writing a whole file through a new descriptor; 0 once it is closed.
 int write_file(int root, const std::string& name, int flags, const std::string& body) {
-  const int fd = ::openat(root, name.c_str(), O_WRONLY | flags, 0644);
+  const int fd = ::openat(root, name.c_str(), O_WRONLY | O_CLOEXEC | flags, 0644);
   if (fd < 0) return errno;
   int code = 0;
   for (std::size_t done = 0; done < body.size() && code == 0;) {
@@ -34,7 +34,7 @@ int write_file(int root, const std::string& name, int flags, const std::string& 
 }
 
 int read_file(int root, const std::string& name, std::string& body) {
-  const int fd = ::openat(root, name.c_str(), O_RDONLY);
+  const int fd = ::openat(root, name.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return errno;
   char buffer[65536];
   ssize_t n = 0;
@@ -56,7 +56,7 @@ int replace_file(int root, const Cell& cell, const std::string& beside) {
 }
 
 int look_at(int root, const std::string& name) {
-  const int fd = ::openat(root, name.c_str(), O_RDONLY | O_NOFOLLOW);
+  const int fd = ::openat(root, name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0) return errno;
   struct stat of {};
   const int code = ::fstat(fd, &of) != 0 ? errno : S_ISDIR(of.st_mode) ? EISDIR : 0;
@@ -67,10 +67,9 @@ int look_at(int root, const std::string& name) {
 int perform(int root, const std::string& name, const std::string& other, NameStep::Kind kind) {
   switch (kind) {
     case NameStep::Kind::create: {
-      const int fd = ::openat(root, name.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0644);
+      const int fd = ::openat(root, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
       if (fd < 0) return errno;
-      ::close(fd);
-      return 0;
+      return errno_of(::close(fd));  // by then it is stored
     }
     case NameStep::Kind::make_folder:
       return errno_of(::mkdirat(root, name.c_str(), 0755));
