@@ -110,7 +110,7 @@ void Committer::leave() {
 
 std::vector<Uuid> Committer::give_delegation() {
   is_delegated_ = false;
-  // Nobody asks for it again: it is known here.
+  // What was found at a reconnect is known here, and not asked for again.
   std::vector<Uuid> unknown = lost_found_.reset();
   unknown.insert(unknown.end(), missed_.begin(), missed_.end());
   missed_.clear();
