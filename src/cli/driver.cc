@@ -155,6 +155,7 @@ void pump(Reactor& reactor, std::chrono::nanoseconds time) {
 
 // Tries until all is committed or the database has been given its time.
 bool Mounted::flush() {
+  filesystem->close_all();
   const MonotonicTime deadline = reactor->now() + patience;
   Attempt last;
   do {

@@ -251,6 +251,9 @@ class CoreFilesystem final : public Filesystem {
     const Node* node = core_.table.find(id);
     return node && node->opens > 0;
   }
+  void close_all() override {
+    while (!core_.open_files.empty()) core::release(core_, Handle{core_.open_files.begin()->first});
+  }
   void set_status_text(std::function<std::string()> text) override {
     core_.status_text = std::move(text);
   }

@@ -1,15 +1,20 @@
 // Files and folders that have lost their names while open, and memory maps.
+#include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstring>
 
 #include "support/fs_fixture.h"
+#include "support/fs_server.h"
+#include "support/fs_sql.h"
 
 namespace tusk::test {
 namespace {
 
 class UnlinkedTest : public FsTest {};
+class UnlinkedAtTheEndTest : public OwnMountTest {};
 class MapTest : public FsTest {};
 
 TEST_F(UnlinkedTest, an_open_file_without_a_name_is_still_read_written_and_resized) {
@@ -69,6 +74,23 @@ TEST_F(UnlinkedTest, a_removed_folder_that_is_open_is_empty_and_takes_nothing) {
   EXPECT_EQ(errno_of(::mkdirat(fd.get(), "x", 0755)), ENOENT);
   EXPECT_EQ(errno_of(::openat(fd.get(), "x", O_CREAT | O_WRONLY, 0644)), ENOENT);
   EXPECT_EQ(stat_of(fd.get()).st_nlink, 0u);
+}
+
+// The kernel does not tell of all closes when a mount ends.
+TEST_F(UnlinkedAtTheEndTest, what_is_open_without_a_name_goes_with_the_mount) {
+  const Server server;
+  Mount mount({.database = server.conninfo()});
+  const Fd file = open_file(mount.path() / "file", O_RDWR | O_CREAT);
+  write_at(file.get(), pattern(3'000'000), 0);
+  ASSERT_EQ(::unlink((mount.path() / "file").c_str()), 0);
+  ASSERT_EQ(::fsync(file.get()), 0);
+  const auto left = [&](const std::string& table) {
+    return Sql(server.conninfo()).value("select count(*) from tusk." + table);
+  };
+  EXPECT_NE(left("file_chunks"), "0");
+  EXPECT_EQ(mount.stop_by(SIGTERM).status, 0) << mount.log();
+  for (const char* table : {"staging", "file_chunks", "files"})
+    EXPECT_EQ(left(table), "0") << table;
 }
 
 TEST_F(MapTest, a_shared_map_writes_the_file) {

@@ -44,6 +44,9 @@ class Filesystem : public vfs::Vfs {
   virtual void restore(const vfs::Call&, const Uuid&, Ino parent, std::string_view name,
                        vfs::Reply<void>) = 0;
   virtual bool is_open(const Uuid&) const = 0;
+  // The kernel is gone, and with it whoever had files open: closes of the last moment it does not
+  // tell.
+  virtual void close_all() = 0;
   // What `getfattr -n user.tusk.status` of the root answers, read by `tuskfs status`.
   virtual void set_status_text(std::function<std::string()>) = 0;
 };
