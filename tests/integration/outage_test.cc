@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "support/fs_fixture.h"
@@ -36,6 +37,10 @@ class OutageTest : public OwnMountTest {
   }
   Path at(const std::string& name) const { return mount_->path() / name; }
   static int sync(const Path& path) { return errno_of(::fsync(open_file(path, O_RDONLY).get())); }
+  std::string presence() const {
+    return nlohmann::json::parse(
+        run_ok({TUSKFS_BINARY, "status", mount_->path().string(), "--json"}))[0]["presence"];
+  }
   std::string stored(const std::string& path) {
     return Sql(server_->conninfo())
         .value("select convert_from(tusk.content(tusk.resolve($1)), 'UTF8')", {path});
@@ -63,6 +68,8 @@ TEST_F(OutageTest, changes_made_meanwhile_are_committed_when_it_is_back) {
   put(at("old"), "old");
   ASSERT_EQ(sync(mount_->path()), 0);
   for (const bool hard : {false, true}) {
+    // A mount that has just come back does not know yet that no other has.
+    ASSERT_TRUE(eventually([&] { return presence() == "alone"; }));
     hard ? server_->kill9() : server_->stop();
     const std::string name = hard ? "killed" : "stopped";
     put(at(name), "made while it was " + name);
